@@ -1,0 +1,20 @@
+// The catalogue: every mask, score, kernel and mechanism that heed has, with its text and source.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace heed {
+
+struct Entry {
+  std::string kind;     ///< "mask", "score", "kernel", "mechanism"
+  std::string usage;    ///< as typed: "window(w)"
+  std::string text;     ///< the formula of an example, or what a kernel does
+  std::string meaning;  ///< one sentence
+  std::string source;   ///< paper or program
+  std::string example;  ///< a call that `heed draw --mask` accepts (masks only)
+};
+
+[[nodiscard]] std::vector<Entry> catalogue();
+
+}  // namespace heed

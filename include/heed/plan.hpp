@@ -1,0 +1,80 @@
+// Plan: how a problem will be computed. Chosen once, explained, immutable, reusable, safe from many threads at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <heed/problem.hpp>
+
+namespace heed {
+
+/// A kernel that was passed over, and why.
+struct Refusal {
+  std::string kernel;
+  std::string reason;
+};
+
+/// How the Tq x Tk rectangle of every (batch, head) falls into tiles. Empty tiles are never visited.
+struct TileCounts {
+  std::int64_t empty = 0;
+  std::int64_t partial = 0;
+  std::int64_t full = 0;
+  [[nodiscard]] std::int64_t total() const { return empty + partial + full; }
+};
+
+struct Inputs {
+  TensorView q;  ///< [B, Hq, Tq, D]
+  TensorView k;  ///< [B, Hkv, Tk, D]
+  TensorView v;  ///< [B, Hkv, Tk, Dv]
+};
+
+/// Every member is optional; a default span is not written. Row statistics speak of the keys alone: a sink takes part in L and O
+/// but not in them.
+struct Outputs {
+  TensorSpan o{};          ///< [B, Hq, Tq, Dv], the inputs' dtype or f32
+  TensorSpan lse{};        ///< [B, Hq, Tq] f32 (f64 from the reference): natural log of the sum of exp(score), the sink's included
+  TensorSpan maximum{};    ///< [B, Hq, Tq] f32: largest score; -inf where no key is seen
+  TensorSpan entropy{};    ///< [B, Hq, Tq] f32, nats: -sum p log p, p normalised over the visible keys; 0 where none is seen
+  TensorSpan effective{};  ///< [B, Hq, Tq] f32: 1 / sum p^2, the effective number of keys; 0 where none is seen
+  TensorSpan visible{};    ///< [B, Hq, Tq] i64: how many keys are seen
+  TensorSpan weights{};    ///< [B, Hq, Tq, Tk] f32: P, the S x S matrix itself
+};
+
+namespace plan {
+struct Body;
+}
+
+class Plan {
+ public:
+  /// Chooses kernel and tiles. Throws Error for a problem that has no meaning (shapes, types, names, alignment, a lookup out of
+  /// range in a visible place) or that no kernel accepts under the given constraints.
+  explicit Plan(Problem problem);
+
+  [[nodiscard]] const Problem& problem() const;
+  [[nodiscard]] const std::string& kernel() const;  ///< the chosen kernel's name
+  [[nodiscard]] const std::vector<Refusal>& refusals() const;
+  [[nodiscard]] const TileCounts& tiles() const;
+  [[nodiscard]] int threads() const;
+  /// Bytes that run() allocates beside inputs and outputs: all of them, in one piece.
+  [[nodiscard]] std::int64_t scratch_bytes() const;
+  /// Bytes that the S x S matrices of all heads would take in f32.
+  [[nodiscard]] std::int64_t square_bytes() const;
+  /// Floating-point operations of the visited tiles: 2 (D + Dv) per pair of a query and a key.
+  [[nodiscard]] double flops() const;
+  /// Seconds that run() is expected to take, from this machine's measured rate; measures for some milliseconds at first use.
+  [[nodiscard]] double expected_seconds() const;
+  /// The whole decision in plain text, a line per fact.
+  [[nodiscard]] std::string explain() const;
+
+  /// Computes. Throws Error before anything is written where the tensors do not fit the problem.
+  void run(const Inputs& inputs, const Outputs& outputs) const;
+
+  [[nodiscard]] const plan::Body& body() const { return *body_; }
+
+ private:
+  std::shared_ptr<const plan::Body> body_;
+};
+
+}  // namespace heed

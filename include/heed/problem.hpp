@@ -1,0 +1,64 @@
+// Problem: what is to be computed, as plain data. A plan is made from it; tensors come later.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <heed/formula.hpp>
+#include <heed/tensor.hpp>
+
+namespace heed {
+
+/// Where queries stand among the keys: position of query i = i + offset. Formulas see positions.
+struct Align {
+  enum class Kind : std::uint8_t {
+    kNone,    ///< not said; an error where Tq != Tk and a formula mentions q
+    kStart,   ///< offset 0
+    kEnd,     ///< offset Tk - Tq: the last query stands at the last key
+    kOffsets  ///< one offset per batch entry (one for all when there is a single value)
+  };
+  Kind kind = Kind::kNone;
+  std::vector<std::int64_t> offsets{};
+
+  static Align start() { return {Kind::kStart, {}}; }
+  static Align end() { return {Kind::kEnd, {}}; }
+  static Align at(std::vector<std::int64_t> offsets) { return {Kind::kOffsets, std::move(offsets)}; }
+};
+
+struct Problem {
+  std::int64_t batch = 1;     ///< B
+  std::int64_t heads = 1;     ///< Hq
+  std::int64_t kv_heads = 1;  ///< Hkv; query head h reads kv head h / (Hq / Hkv)
+  std::int64_t queries = 0;   ///< Tq
+  std::int64_t keys = 0;      ///< Tk
+  std::int64_t dim = 0;       ///< D of Q and K
+  std::int64_t value_dim = 0; ///< Dv of V and O
+  DType dtype = DType::kF32;  ///< of Q, K, V: f32, bf16, f16; f64 through the reference
+
+  std::optional<double> scale{};  ///< first s = scale * (q . k); default 1/sqrt(D)
+  Expr mask{};                    ///< boolean; empty means full
+  std::vector<Expr> scores{};     ///< applied in order, each sees the previous result as s
+  Tables tables{};                ///< what the formulas look up
+  TensorView sink{};              ///< optional logit per query head [Hq]: a start state of the softmax
+  Align align{};
+  std::int64_t first_key = 0;     ///< position of key 0: for a part of a longer sequence of keys
+
+  bool statistics = false;  ///< Outputs::maximum, entropy, effective, visible are wanted
+  bool weights = false;     ///< Outputs::weights (Tq x Tk per head) is wanted: the classic operator's answer
+  bool partial = false;     ///< the result is a part to be merged: the sink is left out, O and L must be f32
+
+  std::string kernel{};  ///< run this kernel or refuse; empty: the best that accepts
+  bool strict = false;   ///< anything but a fused kernel is an error
+  int threads = 0;       ///< 0: all cores of this process
+
+  /// One line: shapes, dtype, mask, scores.
+  [[nodiscard]] std::string text() const;
+};
+
+/// The Problem of three tensors q [B, Hq, Tq, D], k [B, Hkv, Tk, D], v [B, Hkv, Tk, Dv]; nothing else is set.
+/// Throws Error where they disagree.
+[[nodiscard]] Problem problem_of(const TensorView& q, const TensorView& k, const TensorView& v);
+
+}  // namespace heed

@@ -1,0 +1,70 @@
+// attend and merge: the two public functions that take tensors. All decisions are the plan's.
+#include <heed/attend.hpp>
+
+#include <heed/error.hpp>
+
+#include "plan/body.hpp"
+#include "state/softmax.hpp"
+
+namespace heed {
+
+Tensor attend(const Attend& call) {
+  Problem problem = problem_of(call.q, call.k, call.v);
+  problem.mask = call.mask;
+  problem.scores = call.scores;
+  problem.tables = call.tables;
+  problem.scale = call.scale;
+  problem.sink = call.sink;
+  problem.align = call.align;
+  problem.threads = call.threads;
+  const Plan plan(problem);
+  Tensor o(problem.dtype, {problem.batch, problem.heads, problem.queries, problem.value_dim});
+  plan.run({call.q, call.k, call.v}, {.o = o.span()});
+  return o;
+}
+
+namespace {
+
+struct RowPlace {
+  std::int64_t b, h, i;
+};
+
+std::int64_t offset_of(const Dims& strides, const RowPlace& row) { return row.b * strides[0] + row.h * strides[1] + row.i * strides[2]; }
+
+void merge_row(std::span<const Partial> parts, const TensorView& sink, const TensorSpan& o, const TensorSpan& lse, const RowPlace& row,
+               std::span<double> values) {
+  std::fill(values.begin(), values.end(), 0.0);
+  state::SoftmaxState state{.o = values};
+  for (const Partial& part : parts) {
+    const std::int64_t at = offset_of(part.o.strides, row);
+    state.merge(static_cast<const float*>(part.lse.data)[offset_of(part.lse.strides, row)], 1.0,
+                [&](std::size_t c) { return static_cast<const float*>(part.o.data)[at + static_cast<std::int64_t>(c) * part.o.strides[3]]; });
+  }
+  if (sink.given()) state.merge(real_at(sink, row.h * sink.strides[0]), 1.0, [](std::size_t) { return 0.0; });
+  if (lse.given()) store_real(lse, offset_of(lse.strides, row), state.lse());
+  for (std::size_t c = 0; o.given() && c < values.size(); ++c) store_real(o, offset_of(o.strides, row) + static_cast<std::int64_t>(c) * o.strides[3], state.output(c));
+}
+
+}  // namespace
+
+void merge(std::span<const Partial> parts, const TensorView& sink, const TensorSpan& o, const TensorSpan& lse) {
+  if (parts.empty()) throw Error({"nothing to merge", "merge, parts", "one part or more", "none"});
+  const Dims& shape = parts[0].o.shape;
+  if (shape.rank() != 4) throw Error({"wrong rank", "tensor o of part 0", "4 axes [B, Hq, Tq, Dv]", to_text(shape)});
+  const Dims rows{shape[0], shape[1], shape[2]};
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    plan::check_tensor(("o of part " + std::to_string(i)).c_str(), parts[i].o, shape, {DType::kF32});
+    plan::check_tensor(("lse of part " + std::to_string(i)).c_str(), parts[i].lse, rows, {DType::kF32});
+  }
+  if (sink.given()) plan::check_tensor("sink", sink, {shape[1]}, {DType::kF64, DType::kF32, DType::kF16, DType::kBF16});
+  if (o.given()) plan::check_tensor("o", o, shape, {DType::kF32, DType::kBF16, DType::kF16});
+  if (lse.given()) plan::check_tensor("lse", lse, rows, {DType::kF32});
+  std::vector<double> values(static_cast<std::size_t>(shape[3]));
+  for (RowPlace row{0, 0, 0}; row.b < shape[0]; ++row.b) {
+    for (row.h = 0; row.h < shape[1]; ++row.h) {
+      for (row.i = 0; row.i < shape[2]; ++row.i) merge_row(parts, sink, o, lse, row, values);
+    }
+  }
+}
+
+}  // namespace heed

@@ -1,0 +1,32 @@
+#include "base/threads.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+#include <tbb/info.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+namespace heed::base {
+
+int available_threads() { return std::max(1, tbb::info::default_concurrency()); }
+
+void parallel(int threads, std::int64_t tasks, const std::function<void(int, std::int64_t)>& task) {
+  const int workers = static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), tasks));
+  if (workers <= 1) {
+    for (std::int64_t index = 0; index < tasks; ++index) task(0, index);
+    return;
+  }
+  std::atomic<std::int64_t> next{0};
+  tbb::task_arena arena(workers);
+  arena.execute([&] {
+    tbb::parallel_for(
+        0, workers,
+        [&](int worker) {
+          for (std::int64_t index = next++; index < tasks; index = next++) task(worker, index);
+        },
+        tbb::simple_partitioner());
+  });
+}
+
+}  // namespace heed::base

@@ -1,0 +1,23 @@
+#include <heed/version.hpp>
+
+#include "kernel/simd/instruction_sets.hpp"
+
+namespace heed {
+
+std::string version() { return HEED_VERSION; }
+
+std::vector<std::string> instruction_sets() { return kernel::simd::runnable(); }
+
+std::string build_text() {
+  std::string text = "heed " + version() + "\ncommit     " HEED_COMMIT "\ncompiler   " __VERSION__ " (" HEED_BUILD ")\n";
+  const auto line = [&text](const char* title, const std::vector<std::string>& names) {
+    text += title;
+    for (const std::string& name : names) text += " " + name;
+    text += "\n";
+  };
+  line("built for ", kernel::simd::compiled());
+  line("found here", kernel::simd::runnable());
+  return text;
+}
+
+}  // namespace heed

@@ -1,0 +1,83 @@
+// over(box): what a formula can be on a whole box of places: Empty / Partial / Full for a mask, bounds for a score.
+//
+// Interval arithmetic and three-valued logic (a boolean is the integer interval [0, 1]): every composition is sound by construction,
+//     for every place of the box: at(place) lies in over(box).
+// Exact for a single occurrence of each symbol; for the named masks causal, window, prefix, lengths, documents, chunked, streaming
+// and longformer the verdict Empty is exact too (masks_test.cpp, tiles_test.cpp). Cost: one pass over the steps, O(log n) per lookup.
+// Lookups: minima and maxima of any index range from a pyramid, so doc[q] == doc[k] is tight where doc is monotone.
+// Numerics: endpoints are computed in double with the rounding of at(), which is monotone; exp, log, tanh and sigmoid are widened by
+// two units in the last place. Source: Moore 1966; Kleene 1938 for the logic. Checked: over_test.cpp against brute force.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "formula/formula.hpp"
+
+namespace heed::formula {
+
+/// Inclusive range of integers.
+struct Range {
+  std::int64_t first = 0, last = 0;
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
+/// A box of places; s is unknown unless said.
+struct Box {
+  Range q, k, b, h, g;
+};
+
+struct Interval {
+  std::int64_t low = 0, high = 0;  ///< integers; booleans in [0, 1]
+  double real_low = 0, real_high = 0;
+  bool nan = false;     ///< a real may be NaN
+  bool broken = false;  ///< some place may have no value
+
+  static Interval integers(std::int64_t low, std::int64_t high) { return {.low = low, .high = high}; }
+  static Interval reals(double low, double high) { return {.real_low = low, .real_high = high}; }
+  static Interval any(Type type);
+  [[nodiscard]] bool always() const { return low == 1 && !broken; }
+  [[nodiscard]] bool never() const { return high == 0 && !broken; }
+};
+
+enum class Verdict : std::uint8_t { kEmpty, kPartial, kFull };
+
+/// Minima and maxima of a table over ranges of its last index (all others fixed): a pyramid of blocks of 16.
+class Pyramid {
+ public:
+  /// Tables of more than kLimit elements get no pyramid: bounds() then answers "anything".
+  static constexpr std::int64_t kLimit = std::int64_t{1} << 22;
+  explicit Pyramid(const TensorView& table);
+  /// Bounds over flattened elements [first, last] of the contiguous table.
+  [[nodiscard]] Interval bounds(std::int64_t first, std::int64_t last) const;
+  [[nodiscard]] bool known() const { return known_; }
+  [[nodiscard]] Type type() const { return type_; }
+
+ private:
+  Type type_;
+  bool known_ = false;
+  [[nodiscard]] Interval element(std::int64_t flat) const;
+  TensorView table_;
+  std::vector<std::vector<Interval>> levels_;  // levels_[0]: blocks of 16 elements, each next one blocks of 16 of the one before
+};
+
+class Over {
+ public:
+  explicit Over(const Formula& formula);
+
+  /// Bounds of the result over the box; s in `score` (anything by default).
+  [[nodiscard]] Interval interval(const Box& box, const Interval& score = Interval::any(Type::kReal)) const;
+  /// Bounds of every step, for those who must know about a part (index ranges, integer widths).
+  void intervals(const Box& box, const Interval& score, std::span<Interval> steps) const;
+  /// For masks.
+  [[nodiscard]] Verdict verdict(const Box& box) const;
+  [[nodiscard]] const Formula& formula() const { return *formula_; }
+
+ private:
+  [[nodiscard]] Interval lookup(const Step& step, std::span<const Interval> steps) const;
+  const Formula* formula_;
+  std::vector<Pyramid> pyramids_;  // one per table
+};
+
+}  // namespace heed::formula

@@ -1,0 +1,153 @@
+// Whole files: every refusal with the system's reason, and nothing half-written left behind.
+#include "io/file.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <stdexcept>
+#include <thread>
+
+#include "io/test_support.hpp"
+
+namespace heed::io {
+namespace {
+
+using test::content_of;
+using test::expect_error;
+using test::Folder;
+using test::put;
+
+void write_text(const std::string& path, std::string_view text) {
+  write_file(path, [&](const Sink& sink) { sink(text.data(), text.size()); });
+}
+
+std::string read_text(const std::string& path) {
+  const std::vector<std::byte> bytes = read_file(path);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+TEST(ReadFile, GivesWhatWasWritten) {
+  const Folder folder;
+  for (const std::size_t size : {0U, 1U, 4095U, 4096U, 300'000U}) {
+    const std::string text(size, 'x');
+    write_text(folder.file("a"), text);
+    EXPECT_EQ(read_text(folder.file("a")), text);
+  }
+  EXPECT_EQ(folder.count(), 1);
+}
+
+TEST(ReadFile, AMissingFileIsAnError) {
+  const Folder folder;
+  expect_error([&] { (void)read_file(folder.file("none")); }, {"none", "cannot be opened", "No such file or directory"});
+}
+
+TEST(ReadFile, AFolderIsAnError) {
+  const Folder folder;
+  expect_error([&] { (void)read_file(folder.file("")); }, {"expected a file", "found a folder"});
+}
+
+TEST(ReadFile, ADeviceIsAnError) {
+  expect_error([] { (void)read_file("/dev/zero"); }, {"/dev/zero", "found a device"});
+}
+
+TEST(ReadFile, APipeIsReadToItsEnd) {
+  const Folder folder;
+  const std::string pipe = folder.file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string text(100'000, 'p');
+  std::thread writer([&] { put(pipe, text); });
+  EXPECT_EQ(read_text(pipe), text);
+  writer.join();
+}
+
+TEST(WriteFile, ReplacesTheOldFileAndKeepsItsMode) {
+  const Folder folder;
+  const std::string path = folder.file("a");
+  put(path, "old");
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  write_text(path, "new");
+  EXPECT_EQ(content_of(path), "new");
+  struct stat facts {};
+  ASSERT_EQ(::stat(path.c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 07777U, 0640U);
+  EXPECT_EQ(folder.count(), 1);
+}
+
+TEST(WriteFile, TheOldFileStandsUntilTheNewOneIsComplete) {
+  const Folder folder;
+  put(folder.file("a"), "old");
+  write_file(folder.file("a"), [&](const Sink& sink) {
+    sink("new", 3);
+    EXPECT_EQ(content_of(folder.file("a")), "old");
+  });
+  EXPECT_EQ(content_of(folder.file("a")), "new");
+}
+
+TEST(WriteFile, ASymbolicLinkStaysALink) {
+  const Folder folder;
+  put(folder.file("a"), "old");
+  ASSERT_EQ(::symlink("a", folder.file("link").c_str()), 0);
+  write_text(folder.file("link"), "new");
+  EXPECT_EQ(content_of(folder.file("a")), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.file("link")));
+}
+
+TEST(WriteFile, ARelativeNameNeedsNoFolder) {
+  const Folder folder;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.file(""));
+  write_text("plain", "text");
+  std::filesystem::current_path(before);
+  EXPECT_EQ(content_of(folder.file("plain")), "text");
+}
+
+TEST(WriteFile, AMissingFolderIsAnError) {
+  const Folder folder;
+  expect_error([&] { write_text(folder.file("none/a"), "x"); },
+               {"none/a", "expected an existing, writable folder", "found No such file or directory"});
+}
+
+TEST(WriteFile, AFolderIsNoTarget) {
+  const Folder folder;
+  expect_error([&] { write_text(folder.file(""), "x"); }, {"expected the name of a file", "found a folder"});
+}
+
+TEST(WriteFile, APipeIsWrittenInPlace) {
+  EXPECT_TRUE(test::pipes_are_written_in_place());
+}
+
+TEST(WriteFile, AFullDeviceIsAnError) {
+  test::expect_no_space([](const std::string& path) { write_text(path, "x"); });
+}
+
+TEST(WriteFile, AFailedWriteLeavesTheOldFileAndNoTemporary) {
+  const Folder folder;
+  put(folder.file("a"), "old");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{1000, before.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Error error = test::error_of([&] { write_text(folder.file("a"), std::string(5000, 'x')); });
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  (void)std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(error.parts().found, "File too large");
+  EXPECT_EQ(content_of(folder.file("a")), "old");
+  EXPECT_EQ(folder.count(), 1);
+}
+
+TEST(WriteFile, AWriterThatThrowsLeavesNothing) {
+  const Folder folder;
+  const auto fail = [](const Sink& sink) {
+    sink("half", 4);
+    throw std::runtime_error("stop");
+  };
+  EXPECT_THROW(write_file(folder.file("a"), fail), std::runtime_error);
+  EXPECT_EQ(folder.count(), 0);
+}
+
+}  // namespace
+}  // namespace heed::io

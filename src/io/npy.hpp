@@ -1,0 +1,25 @@
+// .npy and .npz files: NumPy's array formats (NEP 1; .npz is a zip archive of .npy members, stored or deflated, Zip64 included).
+//
+// Read: dtypes f8 f4 f2 i8 i4 i2 i1 u1 b1 (little-endian; '|' and '<'), C order and Fortran order, versions 1.0 to 3.0.
+// Write: C order, version 1.0, to a temporary name beside the target that is renamed when complete.
+// Every number of the header is untrusted: sizes are checked against the file before memory is asked for.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include <heed/tensor.hpp>
+
+namespace heed::io {
+
+/// Throws Error naming the file: missing, wrong magic, truncated, header not understood, unknown dtype.
+[[nodiscard]] Tensor read_npy(const std::string& path);
+/// The same from bytes in memory (a member of an archive, a fuzzer's input). `name` is for errors.
+[[nodiscard]] Tensor parse_npy(const std::byte* data, std::size_t size, const std::string& name);
+/// All arrays of a .npz, by name without ".npy".
+[[nodiscard]] std::map<std::string, Tensor> read_npz(const std::string& path);
+[[nodiscard]] std::map<std::string, Tensor> parse_npz(const std::byte* data, std::size_t size, const std::string& name);
+/// bf16 has no .npy type: Error. Throws Error when the target cannot be written or the disk is full; nothing half-written remains.
+void write_npy(const std::string& path, const TensorView& tensor);
+
+}  // namespace heed::io

@@ -1,0 +1,24 @@
+// .safetensors files: u64 little-endian header length, JSON header, then the data
+// (https://github.com/huggingface/safetensors, "Format"). Offsets count from the end of the header; tensors may be unaligned.
+//
+// Every number of the header is untrusted: header length against the file (and the format's limit of 100 MB), begin <= end,
+// size = product(shape) x dtype with overflow checks, no overlap, nothing outside the file.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include <heed/tensor.hpp>
+
+namespace heed::io {
+
+struct Safetensors {
+  std::map<std::string, Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+/// Dtypes F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL. Throws Error naming the file, the tensor, what was expected and found.
+[[nodiscard]] Safetensors read_safetensors(const std::string& path);
+[[nodiscard]] Safetensors parse_safetensors(const std::byte* data, std::size_t size, const std::string& name);
+
+}  // namespace heed::io

@@ -1,0 +1,21 @@
+// The classic operator: bmm, softmax, bmm on [B, H, S, d], with the whole S x S matrix in memory.
+//
+//   S = scale Q K^T, score formulas, mask;   P = softmax over each row;   O = P V
+//
+// The definition people know, the yardstick for memory and time, and the one kernel that can return P. Skips no tile: every mask costs
+// what no mask costs. Flops 2 (D + Dv) B Hq Tq Tk; memory 4 B Hq Tq' Tk bytes, Tq' = Tq rounded up to 64. The same words as the simd
+// kernel, so the same numerics; P is divided by its row's sum before the second product. Source: Vaswani et al. 2017, eq. 1.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "plan/body.hpp"
+
+namespace heed::kernel::classic {
+
+std::string decline(const plan::Body& body);
+std::int64_t scratch(const plan::Body& body);
+void run(const plan::Body& body, const Inputs& inputs, const Outputs& outputs);
+
+}  // namespace heed::kernel::classic

@@ -1,0 +1,30 @@
+// scores: S[j, i] = sum_c k[j, c] Qt[c, i]. [keys, 64] from [D, 64] and [keys, D]. Flops 2 keys lanes D; reads K in place.
+#include <cstdint>
+
+#include "kernel/simd/simd.hpp"
+#include "kernel/simd/targets.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernel/simd/scores.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target.h, so that it is compiled for each target.
+#include "kernel/simd/outer-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::kernel::HWY_NAMESPACE {
+
+void Scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s) {
+  outer({.a = k, .a_k = 1, .a_m = k_stride, .b = qt, .count = dim, .c = s, .rescale = nullptr}, keys, lanes);
+}
+
+}  // namespace heed::kernel::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace heed::kernel {
+HWY_EXPORT(Scores);
+void simd::scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s) {
+  HWY_DYNAMIC_DISPATCH(Scores)(qt, k, k_stride, dim, keys, lanes, s);
+}
+}  // namespace heed::kernel
+#endif

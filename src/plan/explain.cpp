@@ -1,0 +1,73 @@
+// explain: the plan in words, a line per fact.
+#include <cstdio>
+#include <sstream>
+
+#include "plan/body.hpp"
+
+namespace heed::plan {
+namespace {
+
+std::string bytes_text(double bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  int unit = 0;
+  while (bytes >= 1024 && unit < 5) {
+    bytes /= 1024;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, unit ? "%.1f %s" : "%.0f %s", bytes, kUnits[unit]);
+  return text;
+}
+
+std::string seconds_text(double seconds) {
+  char text[32];
+  if (seconds < 1e-3) std::snprintf(text, sizeof text, "%.0f us", seconds * 1e6);
+  else if (seconds < 1) std::snprintf(text, sizeof text, "%.1f ms", seconds * 1e3);
+  else std::snprintf(text, sizeof text, "%.2f s", seconds);
+  return text;
+}
+
+std::string percent(std::int64_t part, std::int64_t whole) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %%", whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0.0);
+  return text;
+}
+
+std::string align_text(const Align& align) {
+  switch (align.kind) {
+    case Align::Kind::kStart: return "start";
+    case Align::Kind::kEnd: return "end";
+    case Align::Kind::kOffsets: break;
+    case Align::Kind::kNone: return "";
+  }
+  std::string text = "offsets";
+  for (const std::int64_t offset : align.offsets) text += " " + std::to_string(offset);
+  return text;
+}
+
+}  // namespace
+
+std::string explain(const Plan& plan) {
+  const Body& body = plan.body();
+  const Problem& problem = body.problem;
+  const TileCounts& tiles = plan.tiles();
+  std::ostringstream text;
+  text << "problem   B " << problem.batch << ", Hq " << problem.heads << ", Hkv " << problem.kv_heads << ", Tq " << problem.queries << ", Tk " << problem.keys
+       << ", D " << problem.dim << ", Dv " << problem.value_dim << ", " << name_of(problem.dtype) << ", scale " << body.scale << "\n";
+  text << "mask      " << (problem.mask.empty() ? "full" : to_text(problem.mask)) << "\n";
+  for (const Expr& score : problem.scores) text << "score     " << to_text(score) << "\n";
+  if (problem.sink.given()) text << "sink      a logit per query head, in the start state\n";
+  if (problem.align.kind != Align::Kind::kNone) text << "align     " << align_text(problem.align) << "\n";
+  for (const auto& [slot, program] : {std::pair{"mask", &body.mask_program}, std::pair{"score", &body.score_program}}) {
+    if (!program->place_by_place().empty()) text << "note      the " << slot << " runs place by place, slowly: " << program->place_by_place() << "\n";
+  }
+  text << "kernel    " << plan.kernel() << ", " << plan.threads() << (plan.threads() == 1 ? " thread\n" : " threads\n");
+  for (const Refusal& refusal : plan.refusals()) text << "  not     " << refusal.kernel << ": " << refusal.reason << "\n";
+  text << "tiles     " << tiles.total() << " of " << formula::kTile << " x " << formula::kTile << ": " << tiles.empty << " empty (" << percent(tiles.empty, tiles.total())
+       << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
+  text << "scratch   " << bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take " << bytes_text(static_cast<double>(plan.square_bytes())) << "\n";
+  text << "expected  " << seconds_text(plan.expected_seconds()) << ", " << plan.flops() / 1e9 << " GFLOP\n";
+  return text.str();
+}
+
+}  // namespace heed::plan

@@ -1,0 +1,86 @@
+// Lookups: proves, before anything runs, that every visible place has a value.
+//
+// A lookup counts only where the mask is true: out of range there is an error, elsewhere it is nothing. Interval analysis proves whole
+// rectangles; what it cannot prove is halved, down to single places, which are evaluated. Cost: nothing where the first interval
+// proves it, else the border of the doubtful region.
+#include <heed/error.hpp>
+
+#include "plan/body.hpp"
+
+namespace heed::plan {
+namespace {
+
+using formula::Box;
+using formula::Range;
+
+class Proof {
+ public:
+  explicit Proof(const Body& body) : body_(body) {}
+
+  void prove(const Box& box) {
+    const formula::Interval seen = body_.mask_over->interval(box);
+    if (seen.never()) return;
+    if (!seen.broken && !body_.score_over->interval(box).broken) return;
+    if (split(box)) return;
+    check(box);
+  }
+
+ private:
+  /// Halves the longest side; false for a single place.
+  bool split(const Box& box) {
+    Range Box::*longest = nullptr;
+    std::int64_t most = 1;
+    for (Range Box::*side : {&Box::b, &Box::h, &Box::q, &Box::k}) {
+      const std::int64_t extent = (box.*side).last - (box.*side).first + 1;
+      if (extent > most) {
+        most = extent;
+        longest = side;
+      }
+    }
+    if (longest == nullptr) return false;
+    Box low = box, high = box;
+    const std::int64_t middle = (box.*longest).first + (most - 1) / 2;
+    (low.*longest).last = middle;
+    (high.*longest).first = middle + 1;
+    for (Box* half : {&low, &high}) {
+      half->g = {body_.layout.kv_head(half->h.first), body_.layout.kv_head(half->h.last)};
+      prove(*half);
+    }
+    return true;
+  }
+
+  void check(const Box& box) {
+    formula::Place place{.q = box.q.first, .k = box.k.first, .b = box.b.first, .h = box.h.first, .g = box.g.first, .s = 0};
+    if (!exists(place)) return;
+    std::vector<formula::Value> values(std::max(body_.mask.steps().size(), body_.score.steps().size()));
+    const formula::Value seen = body_.mask.at(place, values);
+    if (seen.broken >= 0) fail(body_.mask, "mask", seen.broken, values, place);
+    if (!seen.integer) return;
+    const formula::Value score = body_.score.at(place, values);
+    if (score.broken >= 0) fail(body_.score, "score", score.broken, values, place);
+  }
+
+  /// Batch entries may have different offsets: the box of all of them holds places that no query stands at.
+  [[nodiscard]] bool exists(const formula::Place& place) const {
+    const std::int64_t slot = place.q - body_.layout.offsets[static_cast<std::size_t>(place.b)];
+    return slot >= 0 && slot < body_.layout.queries;
+  }
+
+  [[noreturn]] static void fail(const formula::Formula& formula, const char* slot, int step, std::span<const formula::Value> values,
+                                const formula::Place& place) {
+    throw Error({formula.describe(step, values),
+                 std::string(slot) + ", at the visible place q = " + std::to_string(place.q) + ", k = " + std::to_string(place.k) + ", b = " +
+                     std::to_string(place.b) + ", h = " + std::to_string(place.h),
+                 "a value wherever the mask shows a key", "none"});
+  }
+
+  const Body& body_;
+};
+
+}  // namespace
+
+void check_lookups(const Body& body) {
+  if (!body.layout.hollow()) Proof(body).prove(body.layout.everything());
+}
+
+}  // namespace heed::plan

@@ -1,0 +1,168 @@
+#include "plan/tiles.hpp"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "base/arena.hpp"
+#include "kernel/simd/simd.hpp"
+
+namespace heed::plan {
+
+using formula::Box;
+using formula::kTile;
+using formula::Range;
+using formula::Verdict;
+
+formula::Box Layout::box(std::int64_t b, std::int64_t h, Range q, Range k) const {
+  const std::int64_t g = kv_head(h);
+  return {.q = {query_position(b, q.first), query_position(b, q.last)}, .k = {first_key + k.first, first_key + k.last}, .b = {b, b}, .h = {h, h}, .g = {g, g}};
+}
+
+formula::Box Layout::everything() const {
+  const auto [low, high] = std::minmax_element(offsets.begin(), offsets.end());
+  return {.q = {*low, *high + queries - 1}, .k = {first_key, first_key + keys - 1}, .b = {0, batch - 1}, .h = {0, heads - 1}, .g = {0, kv_heads - 1}};
+}
+
+namespace {
+
+/// The rows of tiles of one head while they are being found.
+class Search {
+ public:
+  Search(const Layout& layout, const formula::Over& mask, const formula::TileProgram& program, std::vector<std::vector<Run>>& rows)
+      : layout_(layout), mask_(mask), rows_(rows), arena_(formula::TileFrame::bytes(program) + kTile * kTile),
+        frame_(program, arena_.take<std::byte>(formula::TileFrame::bytes(program))), seen_(arena_.take<std::uint8_t>(kTile * kTile)) {}
+
+  void run(std::int64_t b, std::int64_t h) {
+    b_ = b;
+    h_ = h;
+    frame_.bind_head(b, h, layout_.kv_head(h));
+    halve({0, layout_.query_tiles() - 1}, {0, layout_.key_tiles() - 1});
+  }
+
+ private:
+  /// Tiles as slots.
+  [[nodiscard]] Range queries(Range tiles) const { return {tiles.first * kTile, std::min((tiles.last + 1) * kTile, layout_.queries) - 1}; }
+  [[nodiscard]] Range keys(Range tiles) const { return {tiles.first * kTile, std::min((tiles.last + 1) * kTile, layout_.keys) - 1}; }
+
+  void halve(Range q, Range k) {
+    const Box box = layout_.box(b_, h_, queries(q), keys(k));
+    const Verdict verdict = mask_.verdict(box);
+    if (verdict == Verdict::kEmpty) return;
+    if (verdict == Verdict::kFull) {
+      for (std::int64_t row = q.first; row <= q.last; ++row) append(row, k, Verdict::kFull);
+    } else if (q.first == q.last && k.first == k.last) {
+      if (witness(box) || settle(box)) append(q.first, k, Verdict::kPartial);
+    } else if (q.last - q.first >= k.last - k.first) {
+      const std::int64_t middle = (q.first + q.last) / 2;
+      halve({q.first, middle}, k);
+      halve({middle + 1, q.last}, k);
+    } else {
+      // Lower keys first: each row receives its runs in ascending order.
+      const std::int64_t middle = (k.first + k.last) / 2;
+      halve(q, {k.first, middle});
+      halve(q, {middle + 1, k.last});
+    }
+  }
+
+  void append(std::int64_t row, Range k, Verdict verdict) {
+    std::vector<Run>& runs = rows_[static_cast<std::size_t>(row)];
+    if (!runs.empty() && runs.back().last == k.first && runs.back().verdict == verdict) runs.back().last = k.last + 1;
+    else runs.push_back({k.first, k.last + 1, verdict});
+  }
+
+  /// True when a corner of the tile is visible: enough for most masks.
+  [[nodiscard]] bool witness(const Box& box) {
+    for (const std::int64_t q : {box.q.last, box.q.first}) {
+      for (const std::int64_t k : {box.k.first, box.k.last}) {
+        values_.resize(mask_.formula().steps().size());
+        const formula::Value value = mask_.formula().at({.q = q, .k = k, .b = b_, .h = h_, .g = layout_.kv_head(h_)}, values_);
+        if (value.broken < 0 && value.integer) return true;
+      }
+    }
+    return false;
+  }
+
+  /// True when any place of the tile is visible: all bits, once.
+  [[nodiscard]] bool settle(const Box& box) {
+    std::array<std::int64_t, kTile> positions{};
+    const auto line = [&](Range range) {
+      for (std::int64_t at = range.first; at <= range.last; ++at) positions[static_cast<std::size_t>(at - range.first)] = at;
+      return std::span<const std::int64_t>(positions).first(static_cast<std::size_t>(range.last - range.first + 1));
+    };
+    frame_.bind_queries(line(box.q));
+    frame_.bind_keys(line(box.k));
+    const int lanes = static_cast<int>(box.q.last - box.q.first + 1), rows = static_cast<int>(box.k.last - box.k.first + 1);
+    kernel::simd::see(frame_, rows, lanes, seen_);
+    for (int j = 0; j < rows; ++j) {
+      if (std::any_of(seen_ + j * kTile, seen_ + j * kTile + lanes, [](std::uint8_t seen) { return seen != 0; })) return true;
+    }
+    return false;
+  }
+
+  const Layout& layout_;
+  const formula::Over& mask_;
+  std::vector<std::vector<Run>>& rows_;
+  base::Arena arena_;
+  formula::TileFrame frame_;
+  std::uint8_t* seen_;
+  std::vector<formula::Value> values_;
+  std::int64_t b_ = 0, h_ = 0;
+};
+
+}  // namespace
+
+TileMap::TileMap(const Layout& layout, const formula::Over& mask, const formula::TileProgram& program)
+    : query_tiles_(layout.query_tiles()), heads_(layout.heads) {
+  begin_.push_back(0);
+  if (layout.hollow()) {
+    begin_.resize(static_cast<std::size_t>(query_tiles_) + 1, 0);
+    return;
+  }
+  const std::uint8_t depends = mask.formula().empty() ? std::uint8_t{formula::kOnNothing} : mask.formula().depends();
+  const bool same_offsets = std::all_of(layout.offsets.begin(), layout.offsets.end(), [&](std::int64_t offset) { return offset == layout.offsets[0]; });
+  by_batch_ = (depends & formula::kOnBatch) || ((depends & formula::kOnQuery) && !same_offsets);
+  by_head_ = depends & formula::kOnHead;
+  const std::int64_t batches = by_batch_ ? layout.batch : 1, heads = by_head_ ? layout.heads : 1;
+  std::vector<std::vector<Run>> rows(static_cast<std::size_t>(query_tiles_));
+  Search search(layout, mask, program, rows);
+  for (std::int64_t b = 0; b < batches; ++b) {
+    for (std::int64_t h = 0; h < heads; ++h) {
+      search.run(b, h);
+      count(layout, layout.batch / batches * (layout.heads / heads), rows);
+      for (std::vector<Run>& row : rows) {
+        runs_.insert(runs_.end(), row.begin(), row.end());
+        begin_.push_back(runs_.size());
+        row.clear();
+      }
+    }
+  }
+}
+
+void TileMap::count(const Layout& layout, std::int64_t copies, std::span<const std::vector<Run>> rows) {
+  const std::int64_t all = layout.key_tiles();
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const std::int64_t lanes = std::min<std::int64_t>(kTile, layout.queries - static_cast<std::int64_t>(row) * kTile);
+    std::int64_t visited = 0;
+    for (const Run& run : rows[row]) {
+      const std::int64_t tiles = run.last - run.first;
+      (run.verdict == Verdict::kFull ? counts_.full : counts_.partial) += tiles * copies;
+      visited += tiles;
+      pairs_ += copies * lanes * (std::min(run.last * kTile, layout.keys) - run.first * kTile);
+    }
+    counts_.empty += (all - visited) * copies;
+  }
+}
+
+std::size_t TileMap::map_of(std::int64_t b, std::int64_t h) const {
+  const std::int64_t batch = by_batch_ ? b : 0, head = by_head_ ? h : 0;
+  return static_cast<std::size_t>((by_head_ ? batch * heads_ + head : batch) * query_tiles_);
+}
+
+std::span<const Run> TileMap::runs(std::int64_t b, std::int64_t h, std::int64_t query_tile) const {
+  if (runs_.empty()) return {};
+  const std::size_t row = map_of(b, h) + static_cast<std::size_t>(query_tile);
+  return std::span<const Run>(runs_).subspan(begin_[row], begin_[row + 1] - begin_[row]);
+}
+
+}  // namespace heed::plan

@@ -1,0 +1,66 @@
+// Tiles: how the Tq x Tk rectangle falls into tiles of 64 x 64, found by halving rectangles.
+//
+// A rectangle whose verdict is Empty or Full ends the recursion, so planning costs the border of a pattern, not its area. A single
+// tile still Partial is settled: one visible place is looked for (corners first), and a tile without any is dropped. So the tiles
+// visited are exactly those that hold a visible key. Memory: a run of equal verdicts per stretch of each row of tiles.
+// Checked: tiles_test.cpp against brute force for every named mask and random ones.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <heed/plan.hpp>
+
+#include "formula/over.hpp"
+#include "formula/tile.hpp"
+
+namespace heed::plan {
+
+/// Tiles [first, last) of one row of tiles, all Partial or all Full.
+struct Run {
+  std::int64_t first = 0, last = 0;
+  formula::Verdict verdict = formula::Verdict::kFull;
+};
+
+/// Where slots lie among positions: queries of batch entry b start at offsets[b], keys at first_key.
+struct Layout {
+  std::int64_t batch = 1, heads = 1, kv_heads = 1, queries = 0, keys = 0;
+  std::vector<std::int64_t> offsets;  ///< [batch]
+  std::int64_t first_key = 0;
+
+  [[nodiscard]] std::int64_t kv_head(std::int64_t h) const { return h / (heads / kv_heads); }
+  [[nodiscard]] std::int64_t query_position(std::int64_t b, std::int64_t slot) const { return offsets[static_cast<std::size_t>(b)] + slot; }
+  [[nodiscard]] std::int64_t query_tiles() const { return (queries + formula::kTile - 1) / formula::kTile; }
+  [[nodiscard]] std::int64_t key_tiles() const { return (keys + formula::kTile - 1) / formula::kTile; }
+  /// The positions of slots [q0, q1) x [k0, k1) of one head.
+  [[nodiscard]] formula::Box box(std::int64_t b, std::int64_t h, formula::Range q, formula::Range k) const;
+  /// All places of the problem; only for a problem with at least one.
+  [[nodiscard]] formula::Box everything() const;
+  [[nodiscard]] bool hollow() const { return batch == 0 || heads == 0 || queries == 0 || keys == 0; }
+};
+
+class TileMap {
+ public:
+  TileMap() = default;
+  TileMap(const Layout& layout, const formula::Over& mask, const formula::TileProgram& program);
+
+  /// Visible tiles of row `query_tile` of a head, ascending.
+  [[nodiscard]] std::span<const Run> runs(std::int64_t b, std::int64_t h, std::int64_t query_tile) const;
+  [[nodiscard]] const TileCounts& counts() const { return counts_; }
+  /// Pairs of a query and a key inside the visited tiles, over all heads.
+  [[nodiscard]] std::int64_t pairs() const { return pairs_; }
+
+ private:
+  [[nodiscard]] std::size_t map_of(std::int64_t b, std::int64_t h) const;
+  void count(const Layout& layout, std::int64_t copies, std::span<const std::vector<Run>> rows);
+  std::int64_t query_tiles_ = 0;
+  std::int64_t heads_ = 1;
+  bool by_batch_ = false, by_head_ = false;
+  std::vector<std::size_t> begin_;  // [maps * query_tiles + 1]
+  std::vector<Run> runs_;
+  TileCounts counts_;
+  std::int64_t pairs_ = 0;
+};
+
+}  // namespace heed::plan

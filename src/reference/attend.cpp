@@ -1,0 +1,111 @@
+#include "reference/attend.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "base/arena.hpp"
+#include "base/threads.hpp"
+#include "state/softmax.hpp"
+
+namespace heed::reference {
+namespace {
+
+double element(const TensorView& tensor, std::int64_t b, std::int64_t h, std::int64_t t, std::int64_t c) {
+  return real_at(tensor, b * tensor.strides[0] + h * tensor.strides[1] + t * tensor.strides[2] + c * tensor.strides[3]);
+}
+
+void put(const TensorSpan& span, std::int64_t b, std::int64_t h, std::int64_t i, double value) {
+  if (!span.given()) return;
+  const std::int64_t at = b * span.strides[0] + h * span.strides[1] + i * span.strides[2];
+  if (span.dtype == DType::kI64) static_cast<std::int64_t*>(span.data)[at] = static_cast<std::int64_t>(value);
+  else store_real(span, at, value);
+}
+
+/// The final score of one place; -inf where it is hidden.
+double score_at(const plan::Body& body, const Inputs& in, formula::Place place, std::int64_t i, std::int64_t j, std::span<formula::Value> values) {
+  if (!body.mask.at(place, values).integer) return state::kNothing;
+  for (std::int64_t c = 0; c < body.problem.dim; ++c) place.s += element(in.q, place.b, place.h, i, c) * element(in.k, place.b, place.g, j, c);
+  place.s *= body.scale;
+  return body.score.at(place, values).real;
+}
+
+struct Row {
+  std::int64_t b, h, i;
+};
+
+/// What one thread needs: a row of output, a row of scores, the values of the formulas' steps.
+struct Worker {
+  std::span<double> o, s;
+  std::span<formula::Value> values;
+};
+
+void attend_row(const plan::Body& body, const Inputs& in, const Outputs& out, const Row& row, const Worker& worker) {
+  const auto [o, s, values] = worker;
+  const std::int64_t g = body.layout.kv_head(row.h), keys = body.layout.keys;
+  std::fill(o.begin(), o.end(), 0.0);
+  state::SoftmaxState state{.o = o};
+  if (body.has_sink()) state.start_with_sink(body.sink(row.h));
+  state::SoftmaxState alone{.o = {}};  // the keys without the sink: what statistics speak of
+  std::int64_t count = 0;
+  for (std::int64_t j = 0; j < keys; ++j) {
+    const formula::Place place{.q = body.layout.query_position(row.b, row.i), .k = body.layout.first_key + j, .b = row.b, .h = row.h, .g = g};
+    const double score = score_at(body, in, place, row.i, j, values);
+    s[static_cast<std::size_t>(j)] = score;
+    state.absorb(score, [&](std::size_t c) { return element(in.v, row.b, g, j, static_cast<std::int64_t>(c)); });
+    alone.absorb(score, [](std::size_t) { return 0.0; });
+    count += score != state::kNothing;
+  }
+  if (out.o.given()) {
+    const std::int64_t at = row.b * out.o.strides[0] + row.h * out.o.strides[1] + row.i * out.o.strides[2];
+    for (std::size_t c = 0; c < o.size(); ++c) store_real(out.o, at + static_cast<std::int64_t>(c) * out.o.strides[3], state.output(c));
+  }
+  put(out.lse, row.b, row.h, row.i, state.lse());
+  double entropy = 0, squares = 0;
+  for (std::int64_t j = 0; j < keys; ++j) {
+    const double score = s[static_cast<std::size_t>(j)];
+    const double log_p = score - alone.lse(), p = score == state::kNothing ? 0.0 : std::exp(log_p);
+    if (p != 0) entropy -= p * log_p;
+    squares += p * p;
+    if (out.weights.given()) {
+      const std::int64_t at = row.b * out.weights.strides[0] + row.h * out.weights.strides[1] + row.i * out.weights.strides[2] + j * out.weights.strides[3];
+      store_real(out.weights, at, score == state::kNothing ? 0.0 : std::exp(score - state.lse()));
+    }
+  }
+  put(out.maximum, row.b, row.h, row.i, alone.m);
+  put(out.entropy, row.b, row.h, row.i, entropy);
+  put(out.effective, row.b, row.h, row.i, squares == 0 ? 0.0 : 1.0 / squares);
+  put(out.visible, row.b, row.h, row.i, static_cast<double>(count));
+}
+
+std::size_t worker_bytes(const plan::Body& body) {
+  const std::size_t steps = std::max(body.mask.steps().size(), body.score.steps().size());
+  return base::rounded(static_cast<std::size_t>(body.problem.value_dim) * sizeof(double)) +
+         base::rounded(static_cast<std::size_t>(body.layout.keys) * sizeof(double)) + base::rounded(steps * sizeof(formula::Value));
+}
+
+}  // namespace
+
+std::string decline(const plan::Body&) { return {}; }
+
+std::int64_t scratch(const plan::Body& body) {
+  return static_cast<std::int64_t>(worker_bytes(body)) * body.threads + static_cast<std::int64_t>(base::rounded(sizeof(Worker) * static_cast<std::size_t>(body.threads)));
+}
+
+void run(const plan::Body& body, const Inputs& in, const Outputs& out) {
+  base::Arena arena(static_cast<std::size_t>(scratch(body)));
+  const std::span<Worker> workers = arena.make<Worker>(static_cast<std::size_t>(body.threads));
+  const std::size_t steps = std::max(body.mask.steps().size(), body.score.steps().size());
+  for (Worker& worker : workers) {
+    const auto value_dim = static_cast<std::size_t>(body.problem.value_dim), keys = static_cast<std::size_t>(body.layout.keys);
+    worker = {{arena.take<double>(value_dim), value_dim}, {arena.take<double>(keys), keys}, {arena.take<formula::Value>(steps), steps}};
+  }
+  const std::int64_t queries = body.layout.queries;
+  base::parallel(body.threads, body.layout.batch * body.layout.heads * queries, [&](int index, std::int64_t row) {
+    const Worker& w = workers[static_cast<std::size_t>(index)];
+    const std::int64_t head = row / queries;
+    attend_row(body, in, out, {head / body.layout.heads, head % body.layout.heads, row % queries}, w);
+  });
+}
+
+}  // namespace heed::reference

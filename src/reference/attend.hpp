@@ -1,0 +1,21 @@
+// The definition of softmax attention: one place at a time, in double, no cleverness. Every kernel is judged against it.
+//
+//   s_ij = score formulas of scale q_i . k_j;  visible where the mask is true and s_ij != -inf
+//   O_i = sum_j exp(s_ij - L_i) v_j,  L_i = log(sum_j exp(s_ij) + exp(sink_h)),  by SoftmaxState
+//
+// Shapes: q [B, Hq, Tq, D], k [B, Hkv, Tk, D], v [B, Hkv, Tk, Dv], any dtype and strides. Cost: B Hq Tq Tk evaluations of the
+// formulas, memory [Dv] per thread. Source: Vaswani et al. 2017, eq. 1. Checked: against PyTorch in float64 (laws/torch).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "plan/body.hpp"
+
+namespace heed::reference {
+
+std::string decline(const plan::Body& body);
+std::int64_t scratch(const plan::Body& body);
+void run(const plan::Body& body, const Inputs& inputs, const Outputs& outputs);
+
+}  // namespace heed::reference

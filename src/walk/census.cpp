@@ -1,0 +1,271 @@
+// census: recomputes P tile by tile from Q, K and L, and reduces it.
+//
+// received and map: a task is a tile of keys of one head, which owns its keys, so sums need no locks and have one order: queries
+// ascending. The pooled map is summed per task into [columns touched, R] and those are added in order of keys. Chosen rows: a task is
+// up to 64 rows of one head.
+// Sums over queries run in double. Flops 2 D per pair in visited tiles. Checked: census_test.cpp against the weights of `classic`.
+#include <heed/census.hpp>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include <heed/error.hpp>
+
+#include "base/arena.hpp"
+#include "base/threads.hpp"
+#include "kernel/table.hpp"
+#include "walk/tile_scores.hpp"
+
+namespace heed {
+namespace walk {
+namespace {
+
+using plan::Body;
+
+/// Cell of `index` when [0, extent) falls into `cells` cells [c extent / cells, (c + 1) extent / cells).
+std::int64_t cell_of(std::int64_t index, std::int64_t extent, std::int64_t cells) { return ((index + 1) * cells - 1) / extent; }
+std::int64_t cell_begin(std::int64_t cell, std::int64_t extent, std::int64_t cells) { return cell * extent / cells; }
+
+struct Scratch {
+  TileScores scores;
+  float *s, *lse;
+  static std::size_t bytes(const Body& body) {
+    return TileScores::bytes(body, false) + base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * sizeof(float));
+  }
+  Scratch(const Body& body, const kernel::Words& words, bool in_place, base::Arena& arena)
+      : scores(body, words, in_place, arena), s(arena.take<float>(kTile * kTile)), lse(arena.take<float>(kTile)) {}
+};
+
+class Census {
+ public:
+  Census(const Body& body, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& out)
+      : body_(body), words_(*body.kernel->words()), q_(q), k_(k), lse_(lse), out_(out),
+        arena_((Scratch::bytes(body) + base::rounded(sizeof(Scratch))) * static_cast<std::size_t>(body.threads)),
+        scratch_(arena_.make<Scratch>(static_cast<std::size_t>(body.threads), body, words_, in_place(k), arena_)) {}
+
+  void run() {
+    for (std::int64_t head = 0; head < body_.layout.batch * body_.layout.heads; ++head) {
+      b_ = head / body_.layout.heads;
+      h_ = head % body_.layout.heads;
+      if (out_.received.given() || out_.seen_by.given() || out_.map.given()) reduce_head();
+      if (!out_.rows.empty()) chosen_rows();
+    }
+  }
+
+ private:
+  struct Visit {
+    std::int64_t row;
+    Verdict verdict;
+  };
+  /// What one tile of keys adds to the map: columns from `first` on, R sums each.
+  struct Share {
+    std::int64_t first = 0;
+    std::vector<double> sums;
+  };
+
+  void load_lse(Scratch& w, std::span<const std::int64_t> slots) const {
+    const auto* const values = static_cast<const float*>(lse_.data) + b_ * lse_.strides[0] + h_ * lse_.strides[1];
+    std::fill_n(w.lse, kTile, -std::numeric_limits<float>::infinity());
+    for (std::size_t i = 0; i < slots.size(); ++i) w.lse[i] = values[slots[i] * lse_.strides[2]];
+  }
+
+  /// Which rows of tiles visit each tile of keys: the plan's runs, transposed.
+  [[nodiscard]] std::vector<std::vector<Visit>> columns() const {
+    std::vector<std::vector<Visit>> visits(static_cast<std::size_t>(body_.layout.key_tiles()));
+    for (std::int64_t row = 0; row < body_.layout.query_tiles(); ++row) {
+      for (const plan::Run& run : body_.tiles.runs(b_, h_, row)) {
+        for (std::int64_t tile = run.first; tile < run.last; ++tile) visits[static_cast<std::size_t>(tile)].push_back({row, run.verdict});
+      }
+    }
+    return visits;
+  }
+
+  void reduce_head() {
+    const auto visits = columns();
+    std::vector<Share> shares(visits.size());
+    base::parallel(body_.threads, static_cast<std::int64_t>(visits.size()), [&](int worker, std::int64_t tile) {
+      shares[static_cast<std::size_t>(tile)] = reduce_tile(scratch_[static_cast<std::size_t>(worker)], tile, visits[static_cast<std::size_t>(tile)]);
+    });
+    if (out_.map.given()) write_map(shares);
+  }
+
+  /// One tile of keys against all the rows that see it.
+  Share reduce_tile(Scratch& w, std::int64_t tile, std::span<const Visit> visits) const {
+    w.scores.bind_head(q_, k_, b_, h_);
+    const int keys = w.scores.keys(tile);
+    std::array<double, kTile> received{};
+    std::array<std::int64_t, kTile> seen_by{};
+    Share share;
+    const std::int64_t rows = out_.map.given() ? out_.map.shape[2] : 0, columns = out_.map.given() ? out_.map.shape[3] : 0;
+    if (rows * columns > 0) {
+      share.first = cell_of(tile * kTile, body_.layout.keys, columns);
+      share.sums.assign(static_cast<std::size_t>((cell_of(tile * kTile + keys - 1, body_.layout.keys, columns) - share.first + 1) * rows), 0.0);
+    }
+    for (const Visit& visit : visits) {
+      w.scores.bind_query_tile(visit.row);
+      std::array<std::int64_t, kTile> slots{};
+      std::iota(slots.begin(), slots.end(), visit.row * kTile);
+      const int lanes = w.scores.lanes();
+      load_lse(w, std::span(slots).first(static_cast<std::size_t>(lanes)));
+      w.scores.make(tile, visit.verdict, w.s);  // [keys, 64]
+      if (out_.seen_by.given()) count_seen(w.s, keys, lanes, seen_by);
+      words_.weigh(w.lse, keys, lanes, w.s);  // P
+      for (int j = 0; j < keys; ++j) {
+        received[static_cast<std::size_t>(j)] += std::accumulate(w.s + j * kTile, w.s + j * kTile + lanes, 0.0);
+        if (rows * columns > 0) {
+          const std::int64_t column = cell_of(tile * kTile + j, body_.layout.keys, columns) - share.first;
+          add_to_cells(w.s + j * kTile, visit.row * kTile, lanes, rows, share.sums.data() + column * rows);
+        }
+      }
+    }
+    write_keys(tile, keys, received, seen_by);
+    return share;
+  }
+
+  static void count_seen(const float* s, int keys, int lanes, std::array<std::int64_t, kTile>& seen_by) {
+    for (int j = 0; j < keys; ++j) {
+      for (int i = 0; i < lanes; ++i) seen_by[static_cast<std::size_t>(j)] += s[j * kTile + i] != -std::numeric_limits<float>::infinity();
+    }
+  }
+
+  /// Adds weights of queries first, first + 1, … to the cells of the map they fall into, a run of queries per cell.
+  void add_to_cells(const float* p, std::int64_t first, int lanes, std::int64_t rows, double* cells) const {
+    for (std::int64_t i = 0; i < lanes;) {
+      const std::int64_t cell = cell_of(first + i, body_.layout.queries, rows);
+      const std::int64_t end = std::min<std::int64_t>(lanes, cell_begin(cell + 1, body_.layout.queries, rows) - first);
+      cells[cell] += std::accumulate(p + i, p + end, 0.0);
+      i = end;
+    }
+  }
+
+  void write_keys(std::int64_t tile, int keys, std::span<const double> received, std::span<const std::int64_t> seen_by) const {
+    const auto put = [&](const TensorSpan& span, std::int64_t j, auto value) {
+      if (span.given()) static_cast<decltype(value)*>(span.data)[b_ * span.strides[0] + h_ * span.strides[1] + (tile * kTile + j) * span.strides[2]] = value;
+    };
+    for (int j = 0; j < keys; ++j) {
+      put(out_.received, j, static_cast<float>(received[static_cast<std::size_t>(j)]));
+      put(out_.seen_by, j, seen_by[static_cast<std::size_t>(j)]);
+    }
+  }
+
+  /// Sums become means over the queries of each row of cells.
+  void write_map(std::span<const Share> shares) const {
+    const std::int64_t rows = out_.map.shape[2], columns = out_.map.shape[3], queries = body_.layout.queries;
+    std::vector<double> map(static_cast<std::size_t>(rows * columns), 0.0);
+    for (const Share& share : shares) {
+      for (std::size_t i = 0; i < share.sums.size(); ++i) {
+        const auto at = static_cast<std::int64_t>(i);
+        map[static_cast<std::size_t>(at % rows * columns + share.first + at / rows)] += share.sums[i];
+      }
+    }
+    auto* const to = static_cast<float*>(out_.map.data) + b_ * out_.map.strides[0] + h_ * out_.map.strides[1];
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const std::int64_t pooled = cell_begin(r + 1, queries, rows) - cell_begin(r, queries, rows);
+      for (std::int64_t c = 0; c < columns; ++c) {
+        to[r * out_.map.strides[2] + c * out_.map.strides[3]] = pooled ? static_cast<float>(map[static_cast<std::size_t>(r * columns + c)] / static_cast<double>(pooled)) : 0.0f;
+      }
+    }
+  }
+
+  void chosen_rows() {
+    const std::int64_t groups = (static_cast<std::int64_t>(out_.rows.size()) + kTile - 1) / kTile;
+    base::parallel(body_.threads, groups, [&](int worker, std::int64_t group) {
+      const auto first = static_cast<std::size_t>(group * kTile);
+      chosen_group(scratch_[static_cast<std::size_t>(worker)], first, std::span(out_.rows).subspan(first, std::min<std::size_t>(kTile, out_.rows.size() - first)));
+    });
+  }
+
+  void chosen_group(Scratch& w, std::size_t first, std::span<const std::int64_t> slots) const {
+    w.scores.bind_head(q_, k_, b_, h_);
+    w.scores.bind_queries(slots);
+    load_lse(w, slots);
+    std::vector<float> weights(static_cast<std::size_t>(body_.layout.keys) * slots.size());
+    std::vector<std::uint8_t> seen(weights.size());
+    for (std::int64_t tile = 0; tile < body_.layout.key_tiles(); ++tile) {
+      w.scores.make(tile, body_.mask.empty() ? Verdict::kFull : Verdict::kPartial, w.s);
+      const int keys = w.scores.keys(tile);
+      const auto at = [&](int j, std::size_t i) { return i * static_cast<std::size_t>(body_.layout.keys) + static_cast<std::size_t>(tile * kTile + j); };
+      for (int j = 0; j < keys; ++j) {
+        for (std::size_t i = 0; i < slots.size(); ++i) seen[at(j, i)] = w.s[static_cast<std::size_t>(j * kTile) + i] != -std::numeric_limits<float>::infinity();
+      }
+      words_.weigh(w.lse, keys, static_cast<int>(slots.size()), w.s);
+      for (int j = 0; j < keys; ++j) {
+        for (std::size_t i = 0; i < slots.size(); ++i) weights[at(j, i)] = w.s[static_cast<std::size_t>(j * kTile) + i];
+      }
+    }
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      const auto offset = i * static_cast<std::size_t>(body_.layout.keys), length = static_cast<std::size_t>(body_.layout.keys);
+      write_row(static_cast<std::int64_t>(first + i), std::span(weights).subspan(offset, length), std::span(seen).subspan(offset, length));
+    }
+  }
+
+  void write_row(std::int64_t row, std::span<const float> weights, std::span<const std::uint8_t> seen) const {
+    const auto place = [&](const auto& span) { return b_ * span.strides[0] + h_ * span.strides[1] + row * span.strides[2]; };
+    if (out_.weights.given()) {
+      float* const to = static_cast<float*>(out_.weights.data) + place(out_.weights);
+      for (std::size_t j = 0; j < weights.size(); ++j) to[static_cast<std::int64_t>(j) * out_.weights.strides[3]] = weights[j];
+    }
+    if (!out_.top_keys.given() && !out_.top_weights.given()) return;
+    std::vector<std::int64_t> order;
+    for (std::size_t j = 0; j < weights.size(); ++j) {
+      if (seen[j]) order.push_back(static_cast<std::int64_t>(j));
+    }
+    const auto weight = [&](std::int64_t j) { return weights[static_cast<std::size_t>(j)]; };
+    const std::int64_t wanted = out_.top_keys.given() ? out_.top_keys.shape[3] : out_.top_weights.shape[3];
+    const auto kept = static_cast<std::int64_t>(std::min<std::size_t>(order.size(), static_cast<std::size_t>(wanted)));
+    std::partial_sort(order.begin(), order.begin() + kept, order.end(),
+                      [&](std::int64_t a, std::int64_t c) { return weight(a) != weight(c) ? weight(a) > weight(c) : a < c; });
+    for (std::int64_t n = 0; n < wanted; ++n) {
+      const std::int64_t key = n < kept ? order[static_cast<std::size_t>(n)] : -1;
+      if (out_.top_keys.given()) static_cast<std::int64_t*>(out_.top_keys.data)[place(out_.top_keys) + n * out_.top_keys.strides[3]] = key;
+      if (out_.top_weights.given()) static_cast<float*>(out_.top_weights.data)[place(out_.top_weights) + n * out_.top_weights.strides[3]] = key < 0 ? 0.0f : weight(key);
+    }
+  }
+
+  const Body& body_;
+  const kernel::Words& words_;
+  const TensorView &q_, &k_, &lse_;
+  const CensusOutputs& out_;
+  base::Arena arena_;
+  std::span<Scratch> scratch_;
+  std::int64_t b_ = 0, h_ = 0;
+};
+
+/// Shapes and dtypes of everything, before anything is written.
+void check(const Body& body, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& out) {
+  const Problem& p = body.problem;
+  if (p.dtype == DType::kF64) throw Error({"census works in float32", "tensor q", "f32, bf16 or f16", "f64"});
+  plan::check_tensor("q", q, {p.batch, p.heads, p.queries, p.dim}, {p.dtype});
+  plan::check_tensor("k", k, {p.batch, p.kv_heads, p.keys, p.dim}, {p.dtype});
+  plan::check_tensor("lse", lse, {p.batch, p.heads, p.queries}, {DType::kF32});
+  if (out.received.given()) plan::check_tensor("received", out.received, {p.batch, p.heads, p.keys}, {DType::kF32});
+  if (out.seen_by.given()) plan::check_tensor("seen_by", out.seen_by, {p.batch, p.heads, p.keys}, {DType::kI64});
+  const auto rows = static_cast<std::int64_t>(out.rows.size());
+  for (const std::int64_t row : out.rows) {
+    if (row < 0 || row >= p.queries) throw Error({"no such row", "census, rows", "0 to " + std::to_string(p.queries - 1), std::to_string(row)});
+  }
+  const auto check_four = [&](const char* name, const TensorSpan& span, std::int64_t third, std::int64_t fourth, DType dtype) {
+    if (!span.given()) return;
+    if (span.shape.rank() != 4) throw Error({"wrong rank", std::string("tensor ") + name, "4 axes", to_text(span.shape)});
+    plan::check_tensor(name, span, {p.batch, p.heads, third < 0 ? span.shape[2] : third, fourth < 0 ? span.shape[3] : fourth}, {dtype});
+  };
+  check_four("map", out.map, -1, -1, DType::kF32);
+  check_four("weights", out.weights, rows, p.keys, DType::kF32);
+  check_four("top_keys", out.top_keys, rows, -1, DType::kI64);
+  check_four("top_weights", out.top_weights, rows, out.top_keys.given() ? out.top_keys.shape[3] : -1, DType::kF32);
+}
+
+}  // namespace
+}  // namespace walk
+
+void census(const Plan& plan, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& outputs) {
+  walk::check(plan.body(), q, k, lse, outputs);
+  if (plan.body().layout.batch * plan.body().layout.heads == 0) return;
+  walk::Census(plan.body(), q, k, lse, outputs).run();
+}
+
+}  // namespace heed
