@@ -12,10 +12,10 @@ class Error : public std::runtime_error {
  public:
   /// The four things a reader needs to mend the call. `where`, `expected` and `found` may be empty.
   struct Parts {
-    std::string what;      ///< what is wrong, in one clause: "heads are not a multiple of kv heads"
-    std::string where;     ///< the argument, file, or column: "tensor k of file x.npz"
-    std::string expected;  ///< what would have been right: "9 % Hkv == 0"
-    std::string found;     ///< what was there: "Hkv = 2"
+    std::string what{};      ///< what is wrong, in one clause: "heads are not a multiple of kv heads"
+    std::string where{};     ///< the argument, file, or column: "tensor k of file x.npz"
+    std::string expected{};  ///< what would have been right: "9 % Hkv == 0"
+    std::string found{};     ///< what was there: "Hkv = 2"
   };
 
   explicit Error(Parts parts) : std::runtime_error(sentence(parts)), parts_(std::move(parts)) {}

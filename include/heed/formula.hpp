@@ -39,6 +39,7 @@ class Expr {
   Expr(Integer value) : Expr(integer(static_cast<std::int64_t>(value))) {}  // NOLINT(google-explicit-constructor): numbers are expressions
   Expr(double value);                                                       // NOLINT(google-explicit-constructor)
   Expr(bool value);                                                         // NOLINT(google-explicit-constructor)
+  Expr(const char* text) = delete;                                          // parse(text) reads formulas
   explicit Expr(std::shared_ptr<const formula::Node> node) : node_(std::move(node)) {}
 
   [[nodiscard]] bool empty() const { return node_ == nullptr; }

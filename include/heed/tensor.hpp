@@ -62,20 +62,33 @@ class Dims {
 [[nodiscard]] Dims contiguous_strides(const Dims& shape);
 
 namespace detail {
+/// Defined for the element types alone: view(pointer) of any other is an error at compile time.
 template <class T>
-inline constexpr DType kDTypeOf = DType::kF32;
+struct DTypeOf;
+template <DType kValue>
+struct Known {
+  static constexpr DType value = kValue;
+};
 template <>
-inline constexpr DType kDTypeOf<double> = DType::kF64;
+struct DTypeOf<double> : Known<DType::kF64> {};
 template <>
-inline constexpr DType kDTypeOf<f16> = DType::kF16;
+struct DTypeOf<float> : Known<DType::kF32> {};
 template <>
-inline constexpr DType kDTypeOf<bf16> = DType::kBF16;
+struct DTypeOf<f16> : Known<DType::kF16> {};
 template <>
-inline constexpr DType kDTypeOf<std::int64_t> = DType::kI64;
+struct DTypeOf<bf16> : Known<DType::kBF16> {};
 template <>
-inline constexpr DType kDTypeOf<std::int32_t> = DType::kI32;
+struct DTypeOf<std::int64_t> : Known<DType::kI64> {};
 template <>
-inline constexpr DType kDTypeOf<bool> = DType::kBool;
+struct DTypeOf<std::int32_t> : Known<DType::kI32> {};
+template <>
+struct DTypeOf<std::int16_t> : Known<DType::kI16> {};
+template <>
+struct DTypeOf<std::int8_t> : Known<DType::kI8> {};
+template <>
+struct DTypeOf<std::uint8_t> : Known<DType::kU8> {};
+template <>
+struct DTypeOf<bool> : Known<DType::kBool> {};
 }  // namespace detail
 
 /// What heed reads.
@@ -115,11 +128,11 @@ struct TensorSpan {
 /// A contiguous view of `pointer`; the element type follows from the pointer.
 template <class T>
 [[nodiscard]] TensorView view(const T* pointer, const Dims& shape) {
-  return {pointer, detail::kDTypeOf<T>, shape};
+  return {pointer, detail::DTypeOf<T>::value, shape};
 }
 template <class T>
 [[nodiscard]] TensorSpan span(T* pointer, const Dims& shape) {
-  return {pointer, detail::kDTypeOf<T>, shape};
+  return {pointer, detail::DTypeOf<T>::value, shape};
 }
 
 /// A tensor that owns its bytes: contiguous, row-major, 64-byte aligned, zero-filled. Copies share the bytes.

@@ -18,7 +18,8 @@ void parallel(int threads, std::int64_t tasks, const std::function<void(int, std
     return;
   }
   std::atomic<std::int64_t> next{0};
-  tbb::task_arena arena(workers);
+  // More slots than cores would only make oneTBB print a warning; the workers beyond find nothing left to draw.
+  tbb::task_arena arena(std::min(workers, available_threads()));
   arena.execute([&] {
     tbb::parallel_for(
         0, workers,

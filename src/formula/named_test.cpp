@@ -70,6 +70,7 @@ TEST(Named, AnArgumentOfTheWrongSortNamesCallAndParameter) {
       {"alibi(q)", "column 1: alibi: heads is not an integer literal; expected a number such as 8; found `q`"},
       {"t5(buckets, 32, 128, 1)", "column 1: t5: bidirectional is not a boolean literal; expected true or false; found 1"},
       {"t5(slope, 32, 128, true)", "column 1: t5: table `slope` has not one column per bucket; expected [Hq, 32]; found [4]"},
+      {"t5(buckets, 16, 128, true)", "column 1: t5: table `buckets` has not one column per bucket; expected [Hq, 16]; found [4, 32]"},
       {"relative(distance, 9)",
        "column 1: relative: table `distance` has not one column per distance; expected [Hq, 2 m + 1], m = 9; found [4, 17]"},
   };

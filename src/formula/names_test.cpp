@@ -29,6 +29,7 @@ TEST(Names, NearestByTypingSlips) {
   EXPECT_EQ(nearest("Causal", names), "causal");
   EXPECT_EQ(nearest("lenght", names), "length");
   EXPECT_EQ(nearest("ex", names), "exp");
+  EXPECT_EQ(nearest("asb", names), "abs");
   EXPECT_EQ(nearest("longfromer", names), "longformer");
   for (const char* far : {"x", "foo", "csl", "window", "", "sb"}) EXPECT_EQ(nearest(far, names), "") << far;
   EXPECT_EQ(nearest(std::string(1000, 'a'), names), "");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -108,6 +109,36 @@ TEST(WriteFile, AMissingFolderIsAnError) {
   const Folder folder;
   expect_error([&] { write_text(folder.file("none/a"), "x"); },
                {"none/a", "expected an existing, writable folder", "found No such file or directory"});
+}
+
+/// Whether a process without root's rights is refused with "Permission denied".
+bool refused_without_rights(const std::string& path) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
+    try {
+      write_text(path, "new");
+    } catch (const Error& error) {
+      ::_exit(error.parts().found == "Permission denied" && error.parts().where == path ? 1 : 3);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
+TEST(WriteFile, AReadOnlyFolderOrFileIsAnError) {
+  const Folder folder;
+  const std::string path = folder.file("a");
+  put(path, "old");
+  ASSERT_EQ(::chmod(path.c_str(), 0444), 0);
+  ASSERT_EQ(::chmod(folder.file("").c_str(), 0777), 0);
+  EXPECT_TRUE(refused_without_rights(path));
+  ASSERT_EQ(::chmod(folder.file("").c_str(), 0555), 0);
+  EXPECT_TRUE(refused_without_rights(folder.file("b")));
+  EXPECT_EQ(content_of(path), "old");
+  EXPECT_EQ(folder.count(), 1);
+  ASSERT_EQ(::chmod(folder.file("").c_str(), 0777), 0);
 }
 
 TEST(WriteFile, AFolderIsNoTarget) {

@@ -12,11 +12,11 @@
 
 namespace heed::io {
 
-/// Throws Error naming the file: missing, wrong magic, truncated, header not understood, unknown dtype.
+/// Throws Error naming the file: missing, wrong magic, truncated, bytes behind the data, header not understood, unknown dtype.
 [[nodiscard]] Tensor read_npy(const std::string& path);
 /// The same from bytes in memory (a member of an archive, a fuzzer's input). `name` is for errors.
 [[nodiscard]] Tensor parse_npy(const std::byte* data, std::size_t size, const std::string& name);
-/// All arrays of a .npz, by name without ".npy".
+/// All arrays of a .npz, by name without ".npy"; members of other names are passed over.
 [[nodiscard]] std::map<std::string, Tensor> read_npz(const std::string& path);
 [[nodiscard]] std::map<std::string, Tensor> parse_npz(const std::byte* data, std::size_t size, const std::string& name);
 /// bf16 has no .npy type: Error. Throws Error when the target cannot be written or the disk is full; nothing half-written remains.

@@ -129,10 +129,8 @@ TEST(Heat, IsDefinedForEveryFloat) {
   EXPECT_EQ(heat(-1.0F), heat(0.0F));
   EXPECT_EQ(heat(2.0F), heat(1.0F));
   EXPECT_EQ(heat(std::numeric_limits<float>::infinity()), heat(1.0F));
-  const Color grey = heat(std::nanf(""));
-  EXPECT_EQ(grey[0], grey[1]);
-  EXPECT_EQ(grey[1], grey[2]);
-  EXPECT_NE(grey, kWhite);
+  const Color grey{160, 160, 160};
+  EXPECT_EQ(heat(std::nanf("")), grey);
 }
 
 TEST(Map, PlacesValuesInRowsAndColumns) {

@@ -2,7 +2,7 @@
 // (https://github.com/huggingface/safetensors, "Format"). Offsets count from the end of the header; tensors may be unaligned.
 //
 // Every number of the header is untrusted: header length against the file (and the format's limit of 100 MB), begin <= end,
-// size = product(shape) x dtype with overflow checks, no overlap, nothing outside the file.
+// size = product(shape) x dtype with overflow checks, no overlap, no hole, nothing outside the file.
 #pragma once
 
 #include <map>

@@ -115,7 +115,8 @@ void Merge(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int
   const DF d;
   for_lanes(lanes, [&](int lane) {
     const VF m_state = hn::LoadU(d, state.m + lane), m_part = hn::LoadU(d, part.m + lane);
-    const auto nothing = hn::Eq(m_part, minus_infinity());
+    // A row of NaN scores has m = -inf as well, but a sum that is NaN.
+    const auto nothing = hn::And(hn::Eq(m_part, minus_infinity()), hn::Eq(hn::LoadU(d, part.l + lane), hn::Zero(d)));
     const VF m = hn::Max(m_state, m_part);
     const VF base = finite_base(m);
     const VF a = hn::IfThenElse(hn::Eq(m, m_state), hn::Set(d, 1.0f), exp_of_negative(d, hn::Sub(m_state, base)));

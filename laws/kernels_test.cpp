@@ -1,0 +1,171 @@
+// Every kernel against the reference by the accuracy rule, over a seeded grid of shapes, strides, dtypes, masks and scores; and the
+// simd kernel on every instruction set that runs here.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "kernel/simd/instruction_sets.hpp"
+#include "laws/support/case.hpp"
+
+namespace heed::laws {
+namespace {
+
+const std::vector<std::string> kKernels = {"simd", "classic"};
+
+void expect_lawful(const Case& of, const std::vector<std::string>& kernels = kKernels) {
+  const Draw draw(of);
+  const Result exact = truth(draw);
+  const Tensor plain = naive(draw);
+  for (const std::string& kernel : kernels) {
+    EXPECT_EQ(violation(run(draw, kernel), exact, plain, of.dtype), "") << kernel << ": " << of.text();
+  }
+}
+
+Case shaped(std::int64_t queries, std::int64_t keys, std::int64_t dim, std::int64_t value_dim) {
+  Case of;
+  of.queries = queries;
+  of.keys = keys;
+  of.dim = dim;
+  of.value_dim = value_dim;
+  of.align = queries > keys ? Align::start() : Align::end();
+  of.seed = static_cast<std::uint64_t>(queries * 1000 + keys * 10 + dim);
+  return of;
+}
+
+TEST(Kernels, EveryShape) {
+  for (const std::int64_t queries : {0, 1, 17, 64, 129}) {
+    for (const std::int64_t keys : {0, 1, 63, 65, 129}) {
+      Case of = shaped(queries, keys, 24, 40);
+      of.mask = "causal";
+      expect_lawful(of);
+    }
+  }
+}
+
+TEST(Kernels, EveryDimension) {
+  for (const auto& [dim, value_dim] : {std::pair{1, 1}, {3, 5}, {16, 7}, {64, 64}, {65, 63}, {128, 96}, {80, 129}, {320, 320}}) {
+    expect_lawful(shaped(33, 70, dim, value_dim));
+  }
+}
+
+TEST(Kernels, EveryMaskWithEveryScore) {
+  std::uint64_t seed = 0;
+  for (const std::string& mask : sweep_masks()) {
+    for (const std::vector<std::string>& scores : sweep_scores()) {
+      Case of = shaped(100, 100, 16, 16);
+      of.batch = 2;
+      of.mask = mask;
+      of.scores = scores;
+      of.seed = ++seed;
+      of.sink = seed % 3 == 0;
+      expect_lawful(of);
+    }
+  }
+}
+
+TEST(Kernels, EveryDtypeAndMemory) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const Memory memory : {Memory::kDense, Memory::kTokens, Memory::kColumns, Memory::kReversed, Memory::kOneKey}) {
+      Case of = shaped(70, 90, 32, 48);
+      of.heads = 6;
+      of.dtype = dtype;
+      of.memory = memory;
+      of.mask = "causal";
+      expect_lawful(of);
+    }
+  }
+}
+
+TEST(Kernels, LargeLogits) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const double logits : {5.0, 40.0}) {
+      Case of = shaped(64, 200, 64, 64);
+      of.dtype = dtype;
+      of.logits = logits;
+      expect_lawful(of);
+    }
+  }
+}
+
+TEST(Kernels, GroupedQueries) {
+  for (const auto& [heads, kv_heads] : {std::pair{8, 1}, {9, 3}, {4, 4}}) {
+    Case of = shaped(20, 40, 16, 16);
+    of.heads = heads;
+    of.kv_heads = kv_heads;
+    of.scores = {"alibi(slope)"};
+    expect_lawful(of);
+  }
+}
+
+TEST(Kernels, ManyBlocksOfKeys) {
+  Case of = shaped(3, 5000, 16, 16);
+  of.mask = "causal & (k % 3 != 0 | k < 100)";
+  expect_lawful(of);
+}
+
+TEST(Kernels, FormulasBeyondLanesRunPlaceByPlace) {
+  for (const char* mask : {"(q * k * 100000000) % 7 < 3 | q == k", "0.5 * q < k"}) {
+    Case of = shaped(40, 40, 8, 8);
+    of.mask = mask;
+    EXPECT_NE(Plan(Draw(of).problem()).explain().find("place by place"), std::string::npos);
+    expect_lawful(of);
+  }
+}
+
+/// Restores the processor's own choice whatever happens in between.
+struct Pretend {
+  explicit Pretend(const std::string& name) { kernel::simd::pretend(name); }
+  ~Pretend() { kernel::simd::pretend(""); }
+};
+
+TEST(Kernels, EveryInstructionSet) {
+  for (const std::string& name : kernel::simd::runnable()) {
+    const Pretend pretend(name);
+    SCOPED_TRACE(name);
+    for (const std::vector<std::string>& scores : sweep_scores()) {
+      Case of = shaped(70, 131, 20, 36);
+      of.mask = "window(50) | k < 3";
+      of.scores = scores;
+      of.dtype = DType::kBF16;
+      expect_lawful(of, {"simd"});
+    }
+    Case of = shaped(65, 65, 64, 64);
+    of.mask = "causal & documents(offsets)";
+    of.logits = 5;
+    expect_lawful(of, {"simd"});
+  }
+}
+
+TEST(Kernels, ReferenceTakesEveryDtype) {
+  for (const DType dtype : {DType::kF64, DType::kF32, DType::kF16, DType::kBF16}) {
+    Case of = shaped(9, 12, 8, 4);
+    of.dtype = dtype;
+    of.mask = "causal";
+    const Draw draw(of);
+    EXPECT_EQ(violation(run(draw, "reference"), truth(draw), naive(draw), dtype), "") << of.text();
+  }
+}
+
+TEST(SlowKernels, SeededSweep) {
+  std::uint64_t seed = 1000;
+  for (int round = 0; round < 400; ++round) {
+    const auto pick = [&seed](std::int64_t below) { return static_cast<std::int64_t>((seed = seed * 6364136223846793005ULL + 1442695040888963407ULL) >> 33) % below; };
+    Case of = shaped(pick(200), pick(300), 1 + pick(140), 1 + pick(140));
+    of.kv_heads = 1 + pick(3);
+    of.heads = of.kv_heads * (1 + pick(3));
+    of.batch = 1 + pick(2);
+    of.dtype = std::vector{DType::kF32, DType::kBF16, DType::kF16}[static_cast<std::size_t>(pick(3))];
+    of.memory = static_cast<Memory>(pick(5));
+    of.mask = sweep_masks()[static_cast<std::size_t>(pick(static_cast<std::int64_t>(sweep_masks().size())))];
+    of.scores = sweep_scores()[static_cast<std::size_t>(pick(static_cast<std::int64_t>(sweep_scores().size())))];
+    of.sink = pick(2) == 1;
+    of.logits = pick(4) == 0 ? 5 : 1;
+    of.seed = seed;
+    expect_lawful(of);
+  }
+}
+
+}  // namespace
+}  // namespace heed::laws

@@ -1,0 +1,104 @@
+// Poison: NaN and Inf in K and V behind the mask never reach a result, also where only some rows of a tile are shielded; a NaN or +Inf
+// in a visible place makes its own row NaN and no other.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "laws/support/case.hpp"
+#include "plan/body.hpp"
+
+namespace heed::laws {
+namespace {
+
+const std::vector<std::string> kKernels = {"simd", "classic", "reference"};
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+/// Which keys some query sees, and whether every query of the head sees them, by the definition.
+bool hidden_from_all(const plan::Body& body, std::int64_t key) {
+  for (std::int64_t h = 0; h < body.layout.heads; ++h) {
+    for (std::int64_t i = 0; i < body.layout.queries; ++i) {
+      if (body.mask.at({.q = body.layout.query_position(0, i), .k = key, .b = 0, .h = h, .g = body.layout.kv_head(h)}).integer) return false;
+    }
+  }
+  return true;
+}
+
+TEST(Poison, KeysHiddenFromAllChangeNothing) {
+  for (const char* mask : {"lengths(length[b])", "k % 3 != 1 & causal", "window(5) & k != 40", "streaming(2, 9) & k > 1"}) {
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      Case of{.queries = 80, .keys = 80, .dim = 16, .value_dim = 16, .dtype = dtype, .mask = mask, .scores = {"alibi(slope)"}};
+      const Draw clean(of);
+      Draw dirty(of);
+      const Plan plan(clean.problem());
+      std::int64_t poisoned_keys = 0;
+      for (std::int64_t j = 0; j < of.keys; ++j) {
+        if (!hidden_from_all(plan.body(), j)) continue;
+        ++poisoned_keys;
+        for (std::int64_t g = 0; g < of.kv_heads; ++g) {
+          for (std::int64_t c = 0; c < 16; ++c) {
+            store_real(dirty.k_store.span(), (g * of.keys + j) * 16 + c, c % 2 ? std::nan("") : kInf);
+            store_real(dirty.v_store.span(), (g * of.keys + j) * 16 + c, c % 3 ? std::nan("") : -kInf);
+          }
+        }
+      }
+      ASSERT_GT(poisoned_keys, 0) << mask;
+      for (const std::string& kernel : kKernels) {
+        EXPECT_TRUE(same_bits(run(clean, kernel).o, run(dirty, kernel).o)) << kernel << ": " << of.text();
+        EXPECT_TRUE(same_bits(run(clean, kernel).lse, run(dirty, kernel).lse)) << kernel << ": " << of.text();
+      }
+    }
+  }
+}
+
+TEST(Poison, AKeyThatOnlySomeRowsSeeHurtsThoseRowsAlone) {
+  Case of{.heads = 1, .kv_heads = 1, .queries = 100, .keys = 100, .dim = 16, .value_dim = 16, .mask = "causal"};
+  const Draw clean(of);
+  for (const std::string& kernel : kKernels) {
+    const Result before = run(clean, kernel);
+    for (const std::int64_t key : {30, 64, 99}) {
+      Draw dirty(of);
+      for (std::int64_t c = 0; c < 16; ++c) store_real(dirty.v_store.span(), key * 16 + c, std::nan(""));
+      const Result after = run(dirty, kernel);
+      for (std::int64_t i = 0; i < 100; ++i) {
+        for (std::int64_t c = 0; c < 16; ++c) {
+          const float value = after.o.data<float>()[i * 16 + c];
+          if (i >= key) ASSERT_TRUE(std::isnan(value)) << kernel << " row " << i << " sees NaN at " << key;
+          else ASSERT_EQ(value, before.o.data<float>()[i * 16 + c]) << kernel << " row " << i << " does not see " << key;
+        }
+      }
+    }
+  }
+}
+
+TEST(Poison, AScoreOfMinusInfinityHidesValuesToo) {
+  Case of{.heads = 1, .kv_heads = 1, .queries = 70, .keys = 70, .dim = 8, .value_dim = 8, .scores = {"select(k == 33, -inf, s)"}};
+  const Draw clean(of);
+  Draw dirty(of);
+  for (std::int64_t c = 0; c < 8; ++c) store_real(dirty.v_store.span(), 33 * 8 + c, std::nan(""));
+  for (const std::string& kernel : kKernels) {
+    const Result before = run(clean, kernel), after = run(dirty, kernel);
+    EXPECT_TRUE(same_bits(before.o, after.o)) << kernel;
+    EXPECT_FALSE(std::isnan(after.o.data<float>()[0])) << kernel;
+  }
+}
+
+TEST(Poison, BadQueriesHurtTheirRowAlone) {
+  for (const double bad : {std::nan(""), kInf}) {
+    Case of{.heads = 1, .kv_heads = 1, .queries = 70, .keys = 70, .dim = 8, .value_dim = 8};
+    const Draw clean(of);
+    Draw dirty(of);
+    store_real(dirty.q_store.span(), 20 * 8 + 3, bad);
+    for (const std::string& kernel : kKernels) {
+      const Result before = run(clean, kernel), after = run(dirty, kernel);
+      for (std::int64_t i = 0; i < 70; ++i) {
+        const float value = after.o.data<float>()[i * 8];
+        if (i == 20) EXPECT_TRUE(std::isnan(value)) << kernel;
+        else EXPECT_EQ(value, before.o.data<float>()[i * 8]) << kernel << " row " << i;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace heed::laws

@@ -1,0 +1,144 @@
+#include "reference/accuracy.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/dtype.hpp"
+
+namespace heed::reference {
+namespace {
+
+std::int64_t offset_of(const TensorView& tensor, const std::int64_t (&at)[4]) {
+  std::int64_t offset = 0;
+  for (int axis = 0; axis < tensor.shape.rank(); ++axis) offset += at[axis] * tensor.strides[axis];
+  return offset;
+}
+
+float rounded(float value, DType dtype) {
+  if (dtype == DType::kBF16) return f32_from(bf16_from(value));
+  if (dtype == DType::kF16) return f32_from(f16_from(value));
+  return value;
+}
+
+double epsilon_of(DType dtype) {
+  switch (dtype) {
+    case DType::kBF16: return 0x1p-8;
+    case DType::kF16: return 0x1p-11;
+    case DType::kF64: return 0x1p-53;
+    default: return 0x1p-24;
+  }
+}
+
+/// One row, the textbook way in float: scores, softmax, P rounded, mix.
+void naive_row(const plan::Body& body, const Inputs& in, const TensorSpan& o, std::int64_t b, std::int64_t h, std::int64_t i, std::vector<float>& p) {
+  const std::int64_t g = body.layout.kv_head(h), keys = body.layout.keys;
+  const float hidden = -std::numeric_limits<float>::infinity();
+  float m = body.has_sink() ? static_cast<float>(body.sink(h)) : hidden;
+  for (std::int64_t j = 0; j < keys; ++j) {
+    formula::Place place{.q = body.layout.query_position(b, i), .k = body.layout.first_key + j, .b = b, .h = h, .g = g};
+    float& score = p[static_cast<std::size_t>(j)] = hidden;
+    if (!body.mask.at(place).integer) continue;
+    float dot = 0;
+    for (std::int64_t c = 0; c < body.problem.dim; ++c) {
+      dot += static_cast<float>(real_at(in.q, offset_of(in.q, {b, h, i, c}))) * static_cast<float>(real_at(in.k, offset_of(in.k, {b, g, j, c})));
+    }
+    place.s = dot * static_cast<float>(body.scale);
+    score = static_cast<float>(body.score.at(place).real);
+    m = std::max(m, score);
+  }
+  const float base = m == hidden ? 0.0f : m;
+  float l = body.has_sink() ? std::exp(static_cast<float>(body.sink(h)) - base) : 0.0f;
+  for (float& value : p) l += value = std::exp(value - base);
+  for (float& value : p) value = rounded(l == 0 ? 0.0f : value / l, body.problem.dtype);
+  for (std::int64_t c = 0; c < body.problem.value_dim; ++c) {
+    float sum = 0;
+    for (std::int64_t j = 0; j < keys; ++j) {
+      if (p[static_cast<std::size_t>(j)] != 0) sum += p[static_cast<std::size_t>(j)] * static_cast<float>(real_at(in.v, offset_of(in.v, {b, g, j, c})));
+    }
+    static_cast<float*>(o.data)[offset_of(o, {b, h, i, c})] = rounded(sum, body.problem.dtype);
+  }
+}
+
+template <class Function>
+void each_place(const Dims& shape, const Function& function) {
+  const auto extent = [&](int axis) { return axis < shape.rank() ? shape[axis] : 1; };
+  for (std::int64_t b = 0; b < extent(0); ++b) {
+    for (std::int64_t h = 0; h < extent(1); ++h) {
+      for (std::int64_t i = 0; i < extent(2); ++i) {
+        for (std::int64_t c = 0; c < extent(3); ++c) function({b, h, i, c});
+      }
+    }
+  }
+}
+
+using Place4 = const std::int64_t (&)[4];
+
+}  // namespace
+
+void naive(const plan::Body& body, const Inputs& inputs, const TensorSpan& o) {
+  std::vector<float> p(static_cast<std::size_t>(body.layout.keys));
+  for (std::int64_t b = 0; b < body.layout.batch; ++b) {
+    for (std::int64_t h = 0; h < body.layout.heads; ++h) {
+      for (std::int64_t i = 0; i < body.layout.queries; ++i) naive_row(body, inputs, o, b, h, i, p);
+    }
+  }
+}
+
+Accuracy judge(const TensorView& result, const TensorView& reference, const TensorView& naive, DType dtype) {
+  Accuracy accuracy;
+  double naive_max = 0, naive_squares = 0, squares = 0, largest = 0, count = 0;
+  each_place(reference.shape, [&](Place4 at) {
+    const double truth = real_at(reference, offset_of(reference, at)), value = real_at(result, offset_of(result, at));
+    if (std::isnan(truth) && std::isnan(value)) return;
+    double error = std::fabs(value - truth);
+    if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
+    const double yardstick = std::fabs(real_at(naive, offset_of(naive, at)) - truth);
+    accuracy.max_error = std::max(accuracy.max_error, error);
+    squares += error * error;
+    naive_max = std::max(naive_max, yardstick);
+    naive_squares += yardstick * yardstick;
+    largest = std::max(largest, std::fabs(truth));
+    ++count;
+  });
+  // Half an ulp of a number in [2^e, 2^(e+1)) is 2^e epsilon.
+  const double floor = largest > 0 ? std::exp2(std::floor(std::log2(largest))) * epsilon_of(dtype) : 0;
+  accuracy.rms_error = count ? std::sqrt(squares / count) : 0;
+  accuracy.max_bound = 2 * naive_max + floor;
+  accuracy.rms_bound = 2 * (count ? std::sqrt(naive_squares / count) : 0) + floor;
+  return accuracy;
+}
+
+double statistic_tolerance(DType dtype) {
+  switch (dtype) {
+    case DType::kBF16: return 0x1p-8;
+    case DType::kF16: return 0x1p-11;
+    case DType::kF64: return 0x1p-40;
+    default: return 0x1p-20;
+  }
+}
+
+namespace {
+double largest_finite(const TensorView& tensor) {
+  double largest = 1;
+  each_place(tensor.shape, [&](Place4 at) {
+    const double value = real_at(tensor, offset_of(tensor, at));
+    if (std::isfinite(value)) largest = std::max(largest, std::fabs(value));
+  });
+  return largest;
+}
+}  // namespace
+
+double statistic_error(const TensorView& result, const TensorView& reference, const TensorView& lse) {
+  double worst = 0;
+  each_place(reference.shape, [&](Place4 at) {
+    const double truth = real_at(reference, offset_of(reference, at)), value = real_at(result, offset_of(result, at));
+    if (truth == value || (std::isnan(truth) && std::isnan(value))) return;
+    const double error = std::fabs(value - truth);
+    worst = std::max(worst, std::isnan(error) ? std::numeric_limits<double>::infinity() : error);
+  });
+  return worst / std::max(largest_finite(reference), largest_finite(lse));
+}
+
+}  // namespace heed::reference
