@@ -56,13 +56,14 @@ Tensor table(DType dtype, const Dims& shape, const Rule& rule) {
 /// Tables under the names that sweep_masks() and sweep_scores() use, sized to the case.
 std::map<std::string, Tensor> tables_of(const Case& of) {
   const std::int64_t span = std::max<std::int64_t>(std::max(of.queries, of.keys), 1);
+  const std::int64_t square = span <= 1024 ? span : 1;  // dense tables only where they stay small
   std::map<std::string, Tensor> tables;
   tables["length"] = table<std::int64_t>(DType::kI64, {of.batch}, [&](std::int64_t b) { return std::max<std::int64_t>(of.keys - 3 - 7 * b, 0); });
   tables["offsets"] = table<std::int32_t>(DType::kI32, {5}, [&](std::int64_t i) { return i == 4 ? span : span * i / 7; });
   tables["global"] = table<bool>(DType::kBool, {span}, [](std::int64_t i) { return i % 37 == 5; });
-  tables["seen"] = table<bool>(DType::kBool, {span, span}, [&](std::int64_t i) { return (i / span * 7 + i % span * 3) % 5 < 2; });
+  tables["seen"] = table<bool>(DType::kBool, {square, square}, [&](std::int64_t i) { return (i / square * 7 + i % square * 3) % 5 < 2; });
   tables["slope"] = table<float>(DType::kF32, {of.heads}, [](std::int64_t h) { return std::exp2(-static_cast<double>(h + 1)); });
-  tables["bias"] = table<float>(DType::kF32, {1, span, span},
+  tables["bias"] = table<float>(DType::kF32, {1, square, square},
                                 [](std::int64_t i) { return i % 11 == 3 ? -INFINITY : 0.25 * static_cast<double>(i % 7 - 3); });
   tables["distance"] = table<float>(DType::kF32, {of.heads, 17}, [](std::int64_t i) { return 0.125 * static_cast<double>(i % 13 - 6); });
   tables["heat"] = table<double>(DType::kF64, {span}, [](std::int64_t q) { return 1.0 + 0.01 * static_cast<double>(q % 50); });

@@ -11,7 +11,7 @@ namespace heed::base {
 
 int available_threads() { return std::max(1, tbb::info::default_concurrency()); }
 
-void parallel(int threads, std::int64_t tasks, const std::function<void(int, std::int64_t)>& task) {
+void run_tasks(int threads, std::int64_t tasks, const Task& task) {
   const int workers = static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), tasks));
   if (workers <= 1) {
     for (std::int64_t index = 0; index < tasks; ++index) task(0, index);

@@ -1,0 +1,225 @@
+// DESIGN.md section 2, line by line: semantics decided once, each with its test.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include <heed/heed.hpp>
+
+#include "laws/support/case.hpp"
+#include "plan/body.hpp"
+
+namespace heed::laws {
+namespace {
+
+const std::vector<std::string> kKernels = {"simd", "classic", "reference"};
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+TEST(Semantics, AQueryThatSeesNoKey) {
+  for (const std::string& kernel : kKernels) {
+    for (const bool sink : {false, true}) {
+      const Draw draw({.queries = 70, .keys = 70, .dim = 8, .value_dim = 8, .mask = "q >= 5 & causal", .sink = sink});
+      const Result result = run(draw, kernel);
+      for (std::int64_t h = 0; h < 2; ++h) {
+        for (std::int64_t i = 0; i < 5; ++i) {
+          for (std::int64_t c = 0; c < 8; ++c) EXPECT_EQ(result.o.data<float>()[(h * 70 + i) * 8 + c], 0.0f) << kernel;
+          EXPECT_EQ(result.lse.data<float>()[h * 70 + i], sink ? draw.sink_store.data<float>()[h] : -kInf) << kernel << " sink " << sink;
+        }
+      }
+    }
+  }
+}
+
+TEST(Semantics, NoKeysAtAll) {
+  for (const std::string& kernel : kKernels) {
+    const Result result = run(Draw({.queries = 3, .keys = 0, .dim = 8, .value_dim = 8, .align = Align::start()}), kernel);
+    for (std::int64_t i = 0; i < result.o.count(); ++i) EXPECT_EQ(result.o.data<float>()[i], 0.0f) << kernel;
+    for (std::int64_t i = 0; i < result.lse.count(); ++i) EXPECT_EQ(result.lse.data<float>()[i], -kInf) << kernel;
+  }
+}
+
+TEST(Semantics, EmptyExtents) {
+  for (const std::string& kernel : kKernels) {
+    for (const Case& of : {Case{.batch = 0}, Case{.heads = 0, .kv_heads = 0}, Case{.queries = 0}, Case{.value_dim = 0}}) {
+      const Result result = run(Draw(of), kernel);
+      EXPECT_EQ(result.o.count(), 0) << kernel;
+    }
+  }
+}
+
+/// A score formula of -inf must give the same bits as a mask that hides the place, and the same counts.
+TEST(Semantics, AScoreOfMinusInfinityIsMasked) {
+  for (const std::string& kernel : {std::string("simd"), std::string("reference")}) {
+    const Case scored{.queries = 70, .keys = 90, .dim = 8, .value_dim = 8, .scores = {"select(k % 3 == q % 3, -inf, s)"}};
+    Case masked = scored;
+    masked.scores = {};
+    masked.mask = "k % 3 != q % 3";
+    const Result a = run(Draw(scored), kernel), b = run(Draw(masked), kernel);
+    EXPECT_TRUE(same_bits(a.o, b.o)) << kernel;
+    EXPECT_TRUE(same_bits(a.lse, b.lse)) << kernel;
+    EXPECT_TRUE(same_bits(a.visible, b.visible)) << kernel;
+  }
+}
+
+TEST(Semantics, SinksTakePartInLButNotInPartialResults) {
+  const Draw draw({.queries = 5, .keys = 9, .dim = 8, .value_dim = 8, .sink = true});
+  Case plain = draw.of;
+  plain.sink = false;
+  for (const std::string& kernel : kKernels) {
+    const Result with = run(draw, kernel), without = run(Draw(plain), kernel);
+    Problem problem = draw.problem();
+    problem.kernel = kernel;
+    problem.partial = true;
+    const Result partial = run(problem, {draw.q, draw.k, draw.v});
+    EXPECT_TRUE(same_bits(partial.o, without.o)) << kernel;
+    for (std::int64_t h = 0; h < 2; ++h) {
+      for (std::int64_t i = 0; i < 5; ++i) {
+        const double sink = draw.sink_store.data<float>()[h], alone = without.lse.data<float>()[h * 5 + i];
+        EXPECT_NEAR(with.lse.data<float>()[h * 5 + i], std::log(std::exp(alone) + std::exp(sink)), 1e-5) << kernel;
+      }
+    }
+  }
+}
+
+TEST(Semantics, PositionOfAQuery) {
+  const Draw draw({.queries = 3, .keys = 10, .dim = 4, .value_dim = 4, .mask = "causal"});
+  const auto visible = [&](const Align& align) {
+    Problem problem = draw.problem();
+    problem.align = align;
+    problem.statistics = true;
+    const Result result = run(problem, {draw.q, draw.k, draw.v});
+    return std::vector<std::int64_t>(result.visible.data<std::int64_t>(), result.visible.data<std::int64_t>() + 3);
+  };
+  EXPECT_EQ(visible(Align::start()), (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(visible(Align::end()), (std::vector<std::int64_t>{8, 9, 10}));
+  EXPECT_EQ(visible(Align::at({4})), (std::vector<std::int64_t>{5, 6, 7}));
+  EXPECT_EQ(visible(Align::at({-2})), (std::vector<std::int64_t>{0, 0, 1}));
+}
+
+TEST(Semantics, NoDefaultAlignmentWhereItMatters) {
+  Problem problem{.queries = 3, .keys = 10, .dim = 4, .value_dim = 4};
+  EXPECT_NO_THROW(Plan{problem});
+  problem.mask = causal();
+  EXPECT_THROW(Plan{problem}, Error);
+  problem.mask = Expr();
+  problem.scores = {parse("s - 0.1 * abs(q - k)")};
+  EXPECT_THROW(Plan{problem}, Error);
+  problem.keys = 3;
+  EXPECT_NO_THROW(Plan{problem});
+}
+
+TEST(Semantics, EachBatchEntryHasItsOffset) {
+  Case of{.batch = 2, .queries = 4, .keys = 12, .dim = 4, .value_dim = 4, .mask = "causal", .align = Align::at({2, 8})};
+  const Draw draw(of);
+  EXPECT_EQ(violation(run(draw, "simd"), truth(draw), naive(draw), of.dtype), "");
+  const Result result = run(draw, "simd");
+  EXPECT_EQ(result.visible.data<std::int64_t>()[0], 3);
+  EXPECT_EQ(result.visible.data<std::int64_t>()[8], 9);
+}
+
+TEST(Semantics, WindowCountsTheQueryItself) {
+  const Draw draw({.queries = 30, .keys = 30, .dim = 4, .value_dim = 4, .mask = "window(7)"});
+  Case pair = draw.of;
+  pair.mask = "window(6, 0)";
+  EXPECT_EQ(run(draw, "simd").visible.data<std::int64_t>()[20], 7);
+  EXPECT_TRUE(same_bits(run(draw, "simd").o, run(Draw(pair), "simd").o));
+}
+
+TEST(Semantics, OrderIsScaleScoresMaskNormalise) {
+  // One query, two keys, by hand: s = 2 q.k, capped at 1, then a bias; key 2 hidden although its score is the largest.
+  const float q[] = {1}, k[] = {1, 3, 100}, v[] = {1, 5, 7};
+  Problem problem = problem_of(view(q, {1, 1, 1, 1}), view(k, {1, 1, 3, 1}), view(v, {1, 1, 3, 1}));
+  problem.scale = 2.0;
+  problem.scores = {parse("min(s, 1.0)"), parse("s + 0.5 * k")};
+  problem.mask = parse("k < 2");
+  for (const std::string& kernel : kKernels) {
+    problem.kernel = kernel;
+    Tensor o(DType::kF32, {1, 1, 1, 1}), lse(DType::kF32, {1, 1, 1});
+    Plan(problem).run({view(q, {1, 1, 1, 1}), view(k, {1, 1, 3, 1}), view(v, {1, 1, 3, 1})}, {.o = o.span(), .lse = lse.span()});
+    const double a = std::exp(1.0), b = std::exp(1.5);
+    EXPECT_NEAR(o.data<float>()[0], (a * 1 + b * 5) / (a + b), 1e-5) << kernel;
+    EXPECT_NEAR(lse.data<float>()[0], std::log(a + b), 1e-6) << kernel;  // natural logarithm
+  }
+}
+
+TEST(Semantics, AnyFiniteScaleDefaultOneOverRootD) {
+  Case of{.queries = 5, .keys = 5, .dim = 16, .value_dim = 4};
+  const Draw draw(of);
+  Problem problem = draw.problem();
+  EXPECT_DOUBLE_EQ(Plan(problem).body().scale, 0.25);
+  for (const double scale : {-1.0, 0.0, 3.0}) {
+    problem.scale = scale;
+    const Inputs inputs{draw.q, draw.k, draw.v};
+    EXPECT_EQ(violation(run(problem, inputs), truth(problem, inputs), naive(draw), of.dtype).find("lse"), std::string::npos) << scale;
+  }
+  for (const double scale : {std::nan(""), HUGE_VAL}) {
+    problem.scale = scale;
+    EXPECT_THROW(Plan{problem}, Error);
+  }
+}
+
+TEST(Semantics, QueryHeadsReadTheirGroup) {
+  // Value of kv head g is g everywhere: the output of query head h must be h / (Hq / Hkv).
+  Draw draw({.heads = 6, .kv_heads = 3, .queries = 4, .keys = 7, .dim = 4, .value_dim = 1});
+  for (std::int64_t i = 0; i < draw.v_store.count(); ++i) store_real(draw.v_store.span(), i, static_cast<double>(i / 7));
+  for (const std::string& kernel : kKernels) {
+    const Result result = run(draw, kernel);
+    for (std::int64_t h = 0; h < 6; ++h) EXPECT_NEAR(result.o.data<float>()[h * 4], static_cast<double>(h / 2), 1e-5) << kernel;
+  }
+}
+
+TEST(Semantics, RowStatisticsSpeakOfTheKeysAlone) {
+  const Draw draw({.queries = 40, .keys = 60, .dim = 8, .value_dim = 8, .mask = "causal", .sink = true});
+  Case plain = draw.of;
+  plain.sink = false;
+  const Result with = run(draw, "simd"), without = run(Draw(plain), "simd");
+  EXPECT_TRUE(same_bits(with.entropy, without.entropy));
+  EXPECT_TRUE(same_bits(with.effective, without.effective));
+  EXPECT_TRUE(same_bits(with.maximum, without.maximum));
+}
+
+TEST(Semantics, UniformAttentionHasFullEntropy) {
+  Draw draw({.queries = 2, .keys = 500, .dim = 8, .value_dim = 8});
+  for (std::int64_t i = 0; i < draw.q_store.count(); ++i) store_real(draw.q_store.span(), i, 0);
+  const Result result = run(draw, "simd");
+  EXPECT_NEAR(result.entropy.data<float>()[0], std::log(500.0), 1e-5);
+  EXPECT_NEAR(result.effective.data<float>()[0], 500.0, 1e-2);
+  EXPECT_EQ(result.maximum.data<float>()[0], 0.0f);
+  EXPECT_EQ(result.visible.data<std::int64_t>()[0], 500);
+}
+
+/// Sixteen-bit inputs accumulate in float32: a long sum of small equal values does not stagnate.
+TEST(Semantics, AccumulatesInFloat32) {
+  for (const DType dtype : {DType::kBF16, DType::kF16}) {
+    Draw draw({.heads = 1, .kv_heads = 1, .queries = 1, .keys = 20000, .dim = 4, .value_dim = 1, .dtype = dtype});
+    for (std::int64_t i = 0; i < draw.q_store.count(); ++i) store_real(draw.q_store.span(), i, 0);
+    for (std::int64_t i = 0; i < draw.v_store.count(); ++i) store_real(draw.v_store.span(), i, i % 2 ? 1.0 : 0.5);
+    EXPECT_NEAR(run(draw, "simd", 1, true).o.data<float>()[0], 0.75, 1e-5);
+  }
+}
+
+TEST(Semantics, LookupsCountOnlyWhereTheMaskIsTrue) {
+  Case of{.queries = 20, .keys = 20, .dim = 4, .value_dim = 4};
+  const Draw draw(of);
+  Problem problem = draw.problem();
+  const float slopes[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+  problem.tables["short"] = view(slopes, {8});
+  problem.scores = {parse("s + short[k]", problem.tables)};
+  problem.mask = parse("k < 8");
+  EXPECT_NO_THROW(Plan{problem});
+  problem.mask = parse("k < 9");
+  try {
+    const Plan plan(problem);
+    FAIL() << "key 8 is visible";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("short[8]"), std::string::npos) << error.what();
+  }
+  problem.mask = parse("k < 8 & short[k] < 3.0 | k == 19 & q > 100", problem.tables);
+  EXPECT_NO_THROW(Plan{problem});
+  problem.scores = {parse("select(k < 8, s + short[k], s)", problem.tables)};
+  problem.mask = Expr();
+  EXPECT_NO_THROW(Plan{problem});
+}
+
+}  // namespace
+}  // namespace heed::laws
