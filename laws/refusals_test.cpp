@@ -1,0 +1,96 @@
+// Bad input to the library: one clear heed::Error that says what, where, expected, found; and nothing is written.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+
+#include <heed/heed.hpp>
+
+#include "laws/support/case.hpp"
+
+namespace heed::laws {
+namespace {
+
+Problem small() { return {.heads = 2, .kv_heads = 2, .queries = 4, .keys = 4, .dim = 8, .value_dim = 8}; }
+
+/// The message of the Error that `act` throws, or "" when it throws none.
+std::string refusal(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void expect_refusal(const std::function<void(Problem&)>& spoil, const std::vector<std::string>& says) {
+  const std::string message = refusal([&] {
+    Problem problem = small();
+    spoil(problem);
+    const Plan plan(problem);
+  });
+  for (const std::string& part : says) EXPECT_NE(message.find(part), std::string::npos) << "'" << message << "' should say '" << part << "'";
+}
+
+TEST(Refusals, OfTheProblem) {
+  expect_refusal([](Problem& p) { p.kv_heads = 3; }, {"multiple of kv heads", "Hq % Hkv == 0", "Hkv = 3"});
+  expect_refusal([](Problem& p) { p.kv_heads = 0; }, {"multiple of kv heads"});
+  expect_refusal([](Problem& p) { p.queries = -1; }, {"negative size", "Tq", "-1"});
+  expect_refusal([](Problem& p) { p.dim = 0; }, {"D", "1 or more", "0"});
+  expect_refusal([](Problem& p) { p.keys = p.queries = std::int64_t{1} << 62; }, {"[1, 2, 4611686018427387904"});
+  expect_refusal([](Problem& p) { p.scale = std::nan(""); }, {"scale", "finite", "nan"});
+  expect_refusal([](Problem& p) { p.dtype = DType::kI32; }, {"dtype", "i32"});
+  expect_refusal([](Problem& p) { p.threads = -2; }, {"threads", "-2"});
+  expect_refusal([](Problem& p) { p.kernel = "warp"; }, {"unknown kernel", "simd, classic, reference", "warp"});
+  expect_refusal([](Problem& p) { p.strict = true, p.weights = true; }, {"no kernel accepts", "simd", "classic", "strict"});
+  expect_refusal([](Problem& p) { p.kernel = "simd", p.dtype = DType::kF64; }, {"no kernel accepts", "f64 asks for double"});
+  expect_refusal([](Problem& p) { p.keys = 9, p.mask = causal(); }, {"align", "Tq = 4, Tk = 9"});
+  expect_refusal([](Problem& p) { p.align = Align::at({1, 2, 3}); }, {"offsets", "3"});
+}
+
+TEST(Refusals, OfFormulas) {
+  const float one[] = {1};
+  expect_refusal([](Problem& p) { p.mask = symbols::s > 0; }, {"`s` is the score", "^"});
+  expect_refusal([](Problem& p) { p.mask = symbols::k + 1; }, {"a mask must be boolean", "integer"});
+  expect_refusal([](Problem& p) { p.scores = {symbols::k < 3}; }, {"boolean"});
+  expect_refusal([](Problem& p) { p.mask = Table("nowhere")[symbols::k] < 3; }, {"nowhere"});
+  expect_refusal([&](Problem& p) { p.tables["t"] = view(one, {1}), p.mask = Table("t")(symbols::q, symbols::k) < 3.0; }, {"rank 1", "2 indices"});
+  expect_refusal([&](Problem& p) { p.tables["t"] = view(one, {1}), p.scores = {symbols::s + Table("t")[symbols::k]}; }, {"t[1]", "shape [1]", "k = 1"});
+  expect_refusal([](Problem& p) { p.mask = symbols::k / (symbols::q - 2) == 0; }, {"division by zero", "q = 2"});
+}
+
+TEST(Refusals, OfTensorsBeforeAnythingIsWritten) {
+  const Plan plan(small());
+  const Dims shape{1, 2, 4, 8};
+  Tensor good(DType::kF32, shape), wrong(DType::kF32, {1, 2, 5, 8}), other(DType::kF16, shape);
+  Tensor o = poisoned(DType::kF32, shape), lse(DType::kF32, {1, 2, 5});
+  const auto message = [&](const Inputs& inputs, const Outputs& outputs) { return refusal([&] { plan.run(inputs, outputs); }); };
+  EXPECT_NE(message({wrong.view(), good.view(), good.view()}, {.o = o.span()}).find("tensor q: wrong shape; expected [1, 2, 4, 8]; found [1, 2, 5, 8]"), std::string::npos);
+  EXPECT_NE(message({good.view(), other.view(), good.view()}, {.o = o.span()}).find("tensor k: wrong element type; expected f32; found f16"), std::string::npos);
+  EXPECT_NE(message({good.view(), good.view(), good.view()}, {.o = o.span(), .lse = lse.span()}).find("tensor lse"), std::string::npos);
+  EXPECT_NE(message({good.view(), good.view(), good.view()}, {.o = o.span(), .maximum = Tensor(DType::kF32, {1, 2, 4}).span()}).find("Problem::statistics"), std::string::npos);
+  EXPECT_TRUE(same_bits(o, poisoned(DType::kF32, shape)));
+}
+
+TEST(Refusals, OfDisagreeingTensors) {
+  Tensor q(DType::kF32, {1, 4, 8, 16}), k(DType::kF32, {1, 2, 9, 16});
+  const auto message = [&](const Dims& v, DType dtype = DType::kF32) { return refusal([&] { (void)problem_of(q.view(), k.view(), Tensor(dtype, v).view()); }); };
+  EXPECT_EQ(message({1, 2, 9, 4}), "");
+  EXPECT_NE(message({1, 2, 8, 4}).find("numbers of keys disagree"), std::string::npos);
+  EXPECT_NE(message({2, 2, 9, 4}).find("batch sizes disagree"), std::string::npos);
+  EXPECT_NE(message({1, 4, 9, 4}).find("kv heads disagree"), std::string::npos);
+  EXPECT_NE(message({2, 9, 4}).find("wrong rank"), std::string::npos);
+  EXPECT_NE(message({1, 2, 9, 4}, DType::kBF16).find("element types disagree"), std::string::npos);
+}
+
+TEST(Refusals, OfMerging) {
+  Tensor o(DType::kF32, {1, 1, 2, 3}), lse(DType::kF32, {1, 1, 2}), half(DType::kF16, {1, 1, 2, 3});
+  EXPECT_NE(refusal([&] { merge({}, {}, o.span(), lse.span()); }).find("nothing to merge"), std::string::npos);
+  const Partial bad[] = {{o.view(), lse.view()}, {half.view(), lse.view()}};
+  EXPECT_NE(refusal([&] { merge(bad, {}, o.span(), lse.span()); }).find("o of part 1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace heed::laws
