@@ -17,7 +17,7 @@ Body::Body(Problem given) : problem(std::move(given)) {
     score_program = formula::TileProgram(score, *score_over, layout.everything());
   }
   check_lookups(*this);
-  tiles = TileMap(layout, *mask_over, mask_program);
+  tiles = TileMap(layout, *mask_over, *score_over, mask_program);
   choose_kernel(*this);
 }
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <cmath>
+#include <limits>
 
 #include "base/arena.hpp"
 #include "kernel/simd/simd.hpp"
@@ -26,11 +27,21 @@ formula::Box Layout::everything() const {
 
 namespace {
 
+/// False when no step of a score formula can make -inf out of finite scores: then its bounds need not be asked.
+bool can_hide(const formula::Formula& score) {
+  return std::any_of(score.steps().begin(), score.steps().end(), [](const formula::Step& step) {
+    if (step.kind == formula::Step::Kind::kToReal) return false;
+    return (step.op == formula::Op::kReal && std::isinf(step.real)) || step.op == formula::Op::kLog ||
+           (step.op == formula::Op::kLookup && step.type == formula::Type::kReal);
+  });
+}
+
 /// The rows of tiles of one head while they are being found.
 class Search {
  public:
-  Search(const Layout& layout, const formula::Over& mask, const formula::TileProgram& program, std::vector<std::vector<Run>>& rows)
-      : layout_(layout), mask_(mask), rows_(rows), arena_(formula::TileFrame::bytes(program) + kTile * kTile),
+  Search(const Layout& layout, const formula::Over& mask, const formula::Over* score, const formula::TileProgram& program,
+         std::vector<std::vector<Run>>& rows)
+      : layout_(layout), mask_(mask), score_(score), rows_(rows), arena_(formula::TileFrame::bytes(program) + kTile * kTile),
         frame_(program, arena_.take<std::byte>(formula::TileFrame::bytes(program))), seen_(arena_.take<std::uint8_t>(kTile * kTile)) {}
 
   void run(std::int64_t b, std::int64_t h) {
@@ -48,8 +59,9 @@ class Search {
   void halve(Range q, Range k) {
     const Box box = layout_.box(b_, h_, queries(q), keys(k));
     const Verdict verdict = mask_.verdict(box);
-    if (verdict == Verdict::kEmpty) return;
-    if (verdict == Verdict::kFull) {
+    if (verdict == Verdict::kEmpty || minus_infinity(box)) return;
+    const bool whole = verdict == Verdict::kFull && (score_ == nullptr || (q.first == q.last && k.first == k.last) || never_minus_infinity(box));
+    if (whole) {
       for (std::int64_t row = q.first; row <= q.last; ++row) append(row, k, Verdict::kFull);
     } else if (q.first == q.last && k.first == k.last) {
       if (witness(box) || settle(box)) append(q.first, k, Verdict::kPartial);
@@ -63,6 +75,19 @@ class Search {
       halve(q, {k.first, middle});
       halve(q, {middle + 1, k.last});
     }
+  }
+
+  /// Every final score of the box is -inf: exactly as masked.
+  [[nodiscard]] bool minus_infinity(const Box& box) const {
+    if (score_ == nullptr) return false;
+    const formula::Interval bounds = score_->interval(box);
+    return bounds.real_high == -std::numeric_limits<double>::infinity() && !bounds.nan && !bounds.broken;
+  }
+
+  /// No finite score becomes -inf in the box: nothing is left to be found inside.
+  [[nodiscard]] bool never_minus_infinity(const Box& box) const {
+    const double limit = std::numeric_limits<float>::max();
+    return score_->interval(box, formula::Interval::reals(-limit, limit)).real_low > -std::numeric_limits<double>::infinity();
   }
 
   void append(std::int64_t row, Range k, Verdict verdict) {
@@ -102,6 +127,7 @@ class Search {
 
   const Layout& layout_;
   const formula::Over& mask_;
+  const formula::Over* score_;  // null when scores cannot hide
   std::vector<std::vector<Run>>& rows_;
   base::Arena arena_;
   formula::TileFrame frame_;
@@ -112,20 +138,25 @@ class Search {
 
 }  // namespace
 
-TileMap::TileMap(const Layout& layout, const formula::Over& mask, const formula::TileProgram& program)
+TileMap::TileMap(const Layout& layout, const formula::Over& mask, const formula::Over& score, const formula::TileProgram& program)
     : query_tiles_(layout.query_tiles()), heads_(layout.heads) {
   begin_.push_back(0);
   if (layout.hollow()) {
     begin_.resize(static_cast<std::size_t>(query_tiles_) + 1, 0);
     return;
   }
-  const std::uint8_t depends = mask.formula().empty() ? std::uint8_t{formula::kOnNothing} : mask.formula().depends();
+  std::uint8_t depends = mask.formula().empty() ? std::uint8_t{formula::kOnNothing} : mask.formula().depends();
+  const bool hides = can_hide(score.formula());
+  if (hides) {
+    // Steps that read s depend on everything; what decides -inf is in their other parts.
+    for (const formula::Step& step : score.formula().steps()) depends |= step.depends & formula::kOnScore ? std::uint8_t{0} : step.depends;
+  }
   const bool same_offsets = std::all_of(layout.offsets.begin(), layout.offsets.end(), [&](std::int64_t offset) { return offset == layout.offsets[0]; });
   by_batch_ = (depends & formula::kOnBatch) || ((depends & formula::kOnQuery) && !same_offsets);
   by_head_ = depends & formula::kOnHead;
   const std::int64_t batches = by_batch_ ? layout.batch : 1, heads = by_head_ ? layout.heads : 1;
   std::vector<std::vector<Run>> rows(static_cast<std::size_t>(query_tiles_));
-  Search search(layout, mask, program, rows);
+  Search search(layout, mask, hides ? &score : nullptr, program, rows);
   for (std::int64_t b = 0; b < batches; ++b) {
     for (std::int64_t h = 0; h < heads; ++h) {
       search.run(b, h);

@@ -2,7 +2,7 @@
 //
 // A rectangle whose verdict is Empty or Full ends the recursion, so planning costs the border of a pattern, not its area. A single
 // tile still Partial is settled: one visible place is looked for (corners first), and a tile without any is dropped. So the tiles
-// visited are exactly those that hold a visible key. Memory: a run of equal verdicts per stretch of each row of tiles.
+// visited are exactly those that hold a visible key. A rectangle whose final scores are bounded by -inf is Empty as well. Memory: a run of equal verdicts per stretch of each row of tiles.
 // Checked: tiles_test.cpp against brute force for every named mask and random ones.
 #pragma once
 
@@ -43,7 +43,7 @@ struct Layout {
 class TileMap {
  public:
   TileMap() = default;
-  TileMap(const Layout& layout, const formula::Over& mask, const formula::TileProgram& program);
+  TileMap(const Layout& layout, const formula::Over& mask, const formula::Over& score, const formula::TileProgram& program);
 
   /// Visible tiles of row `query_tile` of a head, ascending.
   [[nodiscard]] std::span<const Run> runs(std::int64_t b, std::int64_t h, std::int64_t query_tile) const;

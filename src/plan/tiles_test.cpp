@@ -113,6 +113,22 @@ TEST(Tiles, IntervalsAloneDecideTheseMasks) {
   }
 }
 
+/// A final score of -inf is exactly as masked: tiles that hold nothing else are dropped, per head where heads differ.
+TEST(Tiles, MinusInfiniteScoresEmptyATile) {
+  laws::Draw draw({.queries = 200, .keys = 300, .dim = 4, .value_dim = 4, .scores = {"select(k < 70 | k / 64 == h + 2, -inf, s)"}});
+  const Body body(draw.problem());
+  EXPECT_EQ(body.tiles.counts().empty, 2 * 4 * 2);
+  for (std::int64_t row = 0; row < 4; ++row) {
+    for (std::int64_t h = 0; h < 2; ++h) {
+      for (const plan::Run& run : body.tiles.runs(0, h, row)) {
+        EXPECT_GE(run.first, 1);
+        EXPECT_TRUE(run.last <= h + 2 || run.first > h + 2) << "head " << h;
+      }
+    }
+  }
+  EXPECT_EQ(laws::violation(laws::run(draw, "simd"), laws::truth(draw), laws::naive(draw), DType::kF32), "");
+}
+
 TEST(Tiles, PlanningCostsTheBorderNotTheArea) {
   Problem problem{.queries = 1 << 20, .keys = 1 << 20, .dim = 64, .value_dim = 64};
   problem.mask = causal() & window(4096);
