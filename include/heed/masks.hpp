@@ -25,8 +25,6 @@ Expr lengths(const Expr& n);
 Expr documents(const TensorView& offsets);
 /// Causal within chunks of n tokens.
 Expr chunked(const Expr& n);
-/// Every step-th key back from the query, w of them, its own among them.
-Expr dilated(const Expr& w, const Expr& step);
 /// The first n keys (attention sinks) and the last w, causal.
 Expr streaming(const Expr& n, const Expr& w);
 /// A window of w/2 keys to either side, and global tokens that see and are seen by all; global: boolean table [T].
