@@ -27,6 +27,8 @@ Expr documents(const TensorView& offsets);
 Expr chunked(const Expr& n);
 /// The first n keys (attention sinks) and the last w, causal.
 Expr streaming(const Expr& n, const Expr& w);
+/// Every step-th key back from the query, w of them, its own among them.
+Expr dilated(const Expr& w, const Expr& step);
 /// A window of w/2 keys to either side, and global tokens that see and are seen by all; global: boolean table [T].
 Expr longformer(const Expr& w, const Table& global);
 /// Any boolean tensor [Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk]; an extent of 1 broadcasts. Rows are query positions.

@@ -125,6 +125,14 @@ Expr streaming(const Expr& n, const Expr& w) {
   return (k <= q) & ((k < n) | (q - k < w));
 }
 
+/// k <= q & (q - k) / step < w & (q - k) % step == 0: w keys, each step back from the one before, the query's own first. No product of
+/// w and step, which could overflow. Beltagy et al. 2020 (Longformer), section 3.1, dilated sliding window, in its causal form.
+Expr dilated(const Expr& w, const Expr& step) {
+  require_at_least(1, w, "dilated", "w");
+  require_at_least(1, step, "dilated", "step");
+  return (k <= q) & ((q - k) / step < w) & ((q - k) % step == 0);
+}
+
 /// abs(q - k) <= w / 2 | global[q] | global[k], w even. The paper's separate projections of the global rows are a second attention, not
 /// a mask. Beltagy et al. 2020 (Longformer), section 3.1.
 Expr longformer(const Expr& w, const Table& global) {
@@ -216,6 +224,13 @@ std::span<const Named> named_masks() {
        "Xiao et al. 2024 (StreamingLLM), 3",
        "streaming(4, 16)",
        [](Args a) { return streaming(expression_argument(a[0], "streaming", "n"), expression_argument(a[1], "streaming", "w")); }},
+      {"mask",
+       "dilated",
+       {"w", "step"},
+       "Every step-th key back from the query, w of them, its own among them.",
+       "Beltagy et al. 2020 (Longformer), 3.1",
+       "dilated(8, 3)",
+       [](Args a) { return dilated(expression_argument(a[0], "dilated", "w"), expression_argument(a[1], "dilated", "step")); }},
       {"mask",
        "longformer",
        {"w", "global"},
