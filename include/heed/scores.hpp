@@ -8,6 +8,8 @@ namespace heed {
 
 /// s * factor
 Expr scale(const Expr& factor);
+/// cap * tanh(s / cap)
+Expr softcap(const Expr& cap);
 /// s + slope[h] * (k - q), slopes given: real table [Hq].
 Expr alibi(const Table& slope);
 /// s + slope[h] * (k - q) with the paper's geometric slopes for so many heads.

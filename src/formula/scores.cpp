@@ -73,11 +73,28 @@ Expr clamped_distance(const Expr& m) {
   return min(max(k - q, negated(m)), m) + m;
 }
 
+// Throws Error for a literal that is not above zero.
+void require_positive(const Expr& argument, std::string_view call, std::string_view parameter) {
+  if (argument.empty()) refuse(call, std::string(parameter) + " is empty", "a number above 0", "Expr()");
+  const formula::Node& node = argument.node();
+  const bool literal = node.op == formula::Op::kInteger || node.op == formula::Op::kReal;
+  if (literal && !(node.op == formula::Op::kInteger ? node.integer > 0 : node.real > 0)) {
+    refuse(call, std::string(parameter) + " is not positive", "a number above 0", to_text(argument));
+  }
+}
+
 }  // namespace
 
 /// s * factor
 Expr scale(const Expr& factor) {
   return s * factor;
+}
+
+/// cap * tanh(s / cap): bounded by cap, almost s while s is small. Before the mask, or a masked score would return from -inf to -cap.
+/// Bello et al. 2017; Gemma team 2024 (Gemma 2), section 2.
+Expr softcap(const Expr& cap) {
+  require_positive(cap, "softcap", "cap");
+  return cap * tanh(s / cap);
 }
 
 /// s + slope[h] * (k - q): for a causal mask minus slope times distance; keys ahead, where seen, gain (flash-attention's -slope |k - q|
@@ -171,6 +188,13 @@ std::span<const Named> named_scores() {
        "Vaswani et al. 2017, equation 1",
        "scale(0.125)",
        [](Args a) { return scale(expression_argument(a[0], "scale", "factor")); }},
+      {"score",
+       "softcap",
+       {"cap"},
+       "The score bent smoothly so that it never leaves -cap to cap.",
+       "Gemma team 2024 (Gemma 2), 2",
+       "softcap(30.0)",
+       [](Args a) { return softcap(expression_argument(a[0], "softcap", "cap")); }},
       {"score",
        "alibi",
        {"slope or heads"},

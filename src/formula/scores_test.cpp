@@ -43,6 +43,17 @@ TEST(Scores, ScaleAndTemperature) {
   EXPECT_THROW((void)temperature(0.0), Error);
 }
 
+TEST(Scores, SoftcapBoundsTheScore) {
+  for (const double similarity : {-1e6, -40.0, -1.0, 0.0, 0.5, 40.0, 1e6}) {
+    EXPECT_EQ(value_of(softcap(30.0), {.s = similarity}), 30.0 * std::tanh(similarity / 30.0));
+    EXPECT_LE(std::fabs(value_of(softcap(30), {.s = similarity})), 30.0);
+  }
+  EXPECT_NEAR(value_of(softcap(30.0), {.s = 0.01}), 0.01, 1e-8);
+  EXPECT_THROW((void)softcap(0), Error);
+  EXPECT_THROW((void)softcap(0.0), Error);
+  EXPECT_THROW((void)softcap(-30.0), Error);
+}
+
 TEST(Scores, AlibiWithSlopesGiven) {
   for (std::int64_t h = 0; h < 4; ++h) {
     const double slope = std::ldexp(1.0, static_cast<int>(-2 - 2 * h));  // example_tables
@@ -157,6 +168,7 @@ TEST(Scores, TextAndFunctionsAgree) {
   const Tables& tables = formula::example_tables();
   const std::vector<std::pair<std::string, Expr>> cases{
       {"scale(0.125)", scale(0.125)},
+      {"softcap(30.0)", softcap(30.0)},
       {"alibi(4)", alibi(std::int64_t{4})},
       {"t5(buckets, 32, 128, true)", t5(Table("buckets"), 32, 128, true)},
       {"relative(distance, 8)", relative(Table("distance"), 8)},
