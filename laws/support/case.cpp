@@ -200,14 +200,14 @@ std::string violation(const Result& result, const Result& truth, const Tensor& n
 const std::vector<std::string>& sweep_masks() {
   static const std::vector<std::string> kMasks = {
       "full", "causal", "window(9)", "window(3, 20)", "prefix(12)", "lengths(length[b])", "documents(offsets)", "causal & documents(offsets)",
-      "chunked(24)", "streaming(4, 16)", "longformer(10, global)", "dense(seen)", "k % 5 == h % 5 | q == k", "q * 3 < k * 2 + 17"};
+      "chunked(24)", "streaming(4, 16)", "dilated(6, 5)", "longformer(10, global)", "dense(seen)", "k % 5 == h % 5 | q == k", "q * 3 < k * 2 + 17"};
   return kMasks;
 }
 
 const std::vector<std::vector<std::string>>& sweep_scores() {
   static const std::vector<std::vector<std::string>> kScores = {{},
                                                                 {"alibi(slope)"},
-                                                                {"2.0 * tanh(s / 2.0)"},
+                                                                {"softcap(2.0)"},
                                                                 {"bias(bias)"},
                                                                 {"relative(distance, 8)"},
                                                                 {"temperature(heat[q])"},

@@ -1,0 +1,81 @@
+"""Masks by name and as typed, against FlexAttention's mask_mod, and boolean tables of ranks 2 to 4 against attn_mask, in float64.
+
+The same rule is written twice in two languages, heed's text and torch operations; widths and documents are drawn by hand so that tiles
+are full, partial and empty. f32 and bf16 in turn. 30 checks; about 20 seconds.
+    python laws/torch/masks.py [TOOL]
+"""
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from support.check import Checks
+from support.problem import Seen, by_flex, by_sdpa, draw, end
+
+LENGTH = torch.tensor([300, 123])
+OFFSETS = torch.tensor([0, 40, 41, 170, 170, 300])
+GLOBAL = torch.zeros(300, dtype=torch.bool).index_fill(0, torch.tensor([0, 77, 150]), True)
+WIDTH = torch.tensor([5, 50, 100, 1])
+DOCUMENT = torch.searchsorted(OFFSETS, torch.arange(300), right=True)
+STREAM = (torch.arange(300) * 7919) % 3
+TABLES = {"length": LENGTH, "offsets": OFFSETS, "global": GLOBAL, "width": WIDTH, "stream": STREAM}
+
+NAMED: dict[str, Seen] = {
+    "full": lambda b, h, q, k: k >= 0,
+    "window(64)": lambda b, h, q, k: (k <= q) & (q - k < 64),
+    "window(20, 30)": lambda b, h, q, k: (q - k <= 20) & (k - q <= 30),
+    "window(1)": lambda b, h, q, k: k == q,
+    "prefix(100)": lambda b, h, q, k: (k <= q) | (k < 100),
+    "lengths(length[b])": lambda b, h, q, k: k < LENGTH[b],
+    "documents(offsets)": lambda b, h, q, k: DOCUMENT[q] == DOCUMENT[k],
+    "chunked(70)": lambda b, h, q, k: (k <= q) & (q // 70 == k // 70),
+    "streaming(4, 32)": lambda b, h, q, k: (k <= q) & ((k < 4) | (q - k < 32)),
+    "longformer(32, global)": lambda b, h, q, k: ((q - k).abs() <= 16) | GLOBAL[q] | GLOBAL[k],
+}
+TYPED: dict[str, Seen] = {
+    "causal & documents(offsets)": lambda b, h, q, k: (k <= q) & (DOCUMENT[q] == DOCUMENT[k]),
+    "causal & (q - k < 64 | k < 4)": lambda b, h, q, k: (k <= q) & ((q - k < 64) | (k < 4)),
+    "window(width[h])": lambda b, h, q, k: (k <= q) & (q - k < WIDTH[h]),
+    "causal & k < length[b]": lambda b, h, q, k: (k <= q) & (k < LENGTH[b]),
+    "(q - k) % 3 == 0 | q / 32 == k / 32": lambda b, h, q, k: (torch.remainder(q - k, 3) == 0) | (q // 32 == k // 32),
+    "stream[q] == stream[k] & !(k == 17)": lambda b, h, q, k: (STREAM[q] == STREAM[k]) & (k != 17),
+    "select(h % 2 == 0, k <= q, k >= q)": lambda b, h, q, k: torch.where(h % 2 == 0, k <= q, k >= q),
+    "min(q, k) * 2 >= max(q, k)": lambda b, h, q, k: torch.minimum(q, k) * 2 >= torch.maximum(q, k),
+    "q < 7 & k > 280": lambda b, h, q, k: (q < 7) & (k > 280),
+    "false": lambda b, h, q, k: k < 0,
+}
+
+
+def names_in(text: str) -> dict[str, Tensor]:
+    return {name: table for name, table in TABLES.items() if name in text}
+
+
+def formulas(checks: Checks) -> None:
+    for seed, (text, seen) in enumerate((NAMED | TYPED).items()):
+        name, dtype = (("f32", torch.float32), ("bf16", torch.bfloat16))[seed % 2]
+        problem = replace(draw(dtype, seed, heads=(4, 2)), seen=seen)
+        checks.compare(f"{name} mask {text}", problem, ["--mask", text], by_flex, tables=names_in(text))
+
+
+def unequal_lengths(checks: Checks) -> None:
+    for text in ("window(64)", "window(20, 30)", "streaming(4, 32)"):
+        problem = end(replace(draw(torch.bfloat16, 3, lengths=(65, 300)), seen=NAMED[text]))
+        checks.compare(f"bf16 mask {text} at the end 65x300", problem, ["--mask", text, "--align", "end"], by_flex)
+
+
+def dense(checks: Checks) -> None:
+    generator = torch.Generator().manual_seed(5)
+    for shape in ((65, 300), (1, 65, 300), (4, 65, 300), (2, 4, 65, 300), (2, 1, 65, 300), (2, 1, 1, 300), (1, 4, 65, 1)):
+        table = torch.rand(shape, generator=generator) < 0.6
+        table.view(-1, shape[-2], shape[-1])[:, -1] = False  # an empty row at least
+        seen: Seen = lambda b, h, q, k, full=table.expand(2, 4, 65, 300): full[b, h, q, k]
+        problem = replace(draw(torch.float32, len(shape)), seen=seen)
+        problem = replace(problem, q=problem.q[:, :, :65])
+        text = ["--mask", "dense(m)", "--align", "start"]
+        checks.compare(f"f32 mask dense(m) of shape {list(shape)}", problem, text, by_sdpa(attn_mask=table), tables={"m": table})
+
+
+with Checks() as all_checks:
+    formulas(all_checks)
+    unequal_lengths(all_checks)
+    dense(all_checks)
