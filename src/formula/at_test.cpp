@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "base/dtype.hpp"
@@ -111,7 +112,8 @@ TEST(At, FunctionsOfReals) {
 
 TEST(At, NaNMakesEveryComparisonFalseButNotEqual) {
   const double nan = std::nan("");
-  for (const Expr& c : {s < 1, s <= 1, s > 1, s >= 1, s == 1, s == s, 1 < s, 1 == s}) EXPECT_EQ(real_of(select(c, 1, 0), nan), 0) << to_text(c);
+  for (const Expr& c : {s<1, s <= 1, s> 1, s >= 1, s == 1, s == s, 1 < s, 1 == s})
+    EXPECT_EQ(real_of(select(c, 1, 0), nan), 0) << to_text(c);
   for (const Expr& c : {s != 1, s != s}) EXPECT_EQ(real_of(select(c, 1, 0), nan), 1) << to_text(c);
 }
 
@@ -127,8 +129,8 @@ TEST(At, ComparisonsAndLogic) {
       EXPECT_EQ(holds(q != k), a != b);
       EXPECT_EQ(holds((q < k) == (k < 0)), (a < b) == (b < 0));
       EXPECT_EQ(holds((q < k) != (k < 0)), (a < b) != (b < 0));
-      EXPECT_EQ(holds(!(q < k) & (k < 1)), !(a < b) && b < 1);
-      EXPECT_EQ(holds(!(q < k) | (k < 1)), !(a < b) || b < 1);
+      EXPECT_EQ(holds((!(q < k)) & (k < 1)), !(a < b) && b < 1);
+      EXPECT_EQ(holds((!(q < k)) | (k < 1)), !(a < b) || b < 1);
       EXPECT_EQ(holds(select(q < k, k < 1, q < 1)), a < b ? b < 1 : a < 1);
     }
   }
@@ -173,16 +175,26 @@ void expect_lookups(DType dtype, const std::function<T(int)>& element, const std
 TEST(At, LookupsOfEveryTypeAndStride) {
   const auto whole = [](int i) { return i * 7.0 - 20; };
   const auto half = [](int i) { return i * 0.5 - 1; };
-  expect_lookups<double>(DType::kF64, [&](int i) { return half(i); }, half);
-  expect_lookups<float>(DType::kF32, [&](int i) { return static_cast<float>(half(i)); }, half);
-  expect_lookups<f16>(DType::kF16, [&](int i) { return f16_from(half(i)); }, half);
-  expect_lookups<bf16>(DType::kBF16, [&](int i) { return bf16_from(half(i)); }, half);
-  expect_lookups<std::int64_t>(DType::kI64, [&](int i) { return static_cast<std::int64_t>(whole(i)); }, whole);
-  expect_lookups<std::int32_t>(DType::kI32, [&](int i) { return static_cast<std::int32_t>(whole(i)); }, whole);
-  expect_lookups<std::int16_t>(DType::kI16, [&](int i) { return static_cast<std::int16_t>(whole(i)); }, whole);
-  expect_lookups<std::int8_t>(DType::kI8, [&](int i) { return static_cast<std::int8_t>(whole(i)); }, whole);
-  expect_lookups<std::uint8_t>(DType::kU8, [&](int i) { return static_cast<std::uint8_t>(i + 250); }, [](int i) { return i + 250.0; });
-  expect_lookups<std::uint8_t>(DType::kBool, [](int i) { return static_cast<std::uint8_t>(i % 2 * 2); }, [](int i) { return i % 2 * 1.0; });
+  expect_lookups<double>(
+      DType::kF64, [&](int i) { return half(i); }, half);
+  expect_lookups<float>(
+      DType::kF32, [&](int i) { return static_cast<float>(half(i)); }, half);
+  expect_lookups<f16>(
+      DType::kF16, [&](int i) { return f16_from(half(i)); }, half);
+  expect_lookups<bf16>(
+      DType::kBF16, [&](int i) { return bf16_from(half(i)); }, half);
+  expect_lookups<std::int64_t>(
+      DType::kI64, [&](int i) { return static_cast<std::int64_t>(whole(i)); }, whole);
+  expect_lookups<std::int32_t>(
+      DType::kI32, [&](int i) { return static_cast<std::int32_t>(whole(i)); }, whole);
+  expect_lookups<std::int16_t>(
+      DType::kI16, [&](int i) { return static_cast<std::int16_t>(whole(i)); }, whole);
+  expect_lookups<std::int8_t>(
+      DType::kI8, [&](int i) { return static_cast<std::int8_t>(whole(i)); }, whole);
+  expect_lookups<std::uint8_t>(
+      DType::kU8, [&](int i) { return static_cast<std::uint8_t>(i + 250); }, [](int i) { return i + 250.0; });
+  expect_lookups<std::uint8_t>(
+      DType::kBool, [](int i) { return static_cast<std::uint8_t>(i % 2 * 2); }, [](int i) { return i % 2 * 1.0; });
 }
 
 struct Broken : testing::Test {

@@ -111,7 +111,8 @@ class Checker {
   int table_of(const Node& node) {
     for (std::size_t i = 0; i < formula_.tables_.size(); ++i) {
       const BoundTable& bound = formula_.tables_[i];
-      if (bound.name == node.name && (!node.data || bound.view.data == node.data->view().data)) return static_cast<int>(i);
+      const bool same = node.data ? bound.owner && bound.view.data == node.data->view().data : !bound.owner;
+      if (bound.name == node.name && same) return static_cast<int>(i);
     }
     BoundTable bound{.name = node.name, .view = {}, .owner = node.data};
     if (node.data) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 
 #include <heed/error.hpp>
@@ -80,11 +81,11 @@ TEST(Check, OneOperandOfEachType) {
 
 TEST(Check, TwoOperandsOfEachType) {
   const std::string arithmetic = "... .ir .rr", order = "... .bb .bb", equality = "b.. .bb .bb", logic = "b.. ... ...";
-  const std::map<Op, std::string> rules{
-      {Op::kMultiply, arithmetic}, {Op::kDivide, arithmetic}, {Op::kModulo, arithmetic}, {Op::kAdd, arithmetic},
-      {Op::kSubtract, arithmetic}, {Op::kMin, arithmetic},    {Op::kMax, arithmetic},    {Op::kLess, order},
-      {Op::kLessEqual, order},     {Op::kGreater, order},     {Op::kGreaterEqual, order}, {Op::kEqual, equality},
-      {Op::kNotEqual, equality},   {Op::kAnd, logic},         {Op::kOr, logic}};
+  const std::map<Op, std::string> rules{{Op::kMultiply, arithmetic}, {Op::kDivide, arithmetic},   {Op::kModulo, arithmetic},
+                                        {Op::kAdd, arithmetic},      {Op::kSubtract, arithmetic}, {Op::kMin, arithmetic},
+                                        {Op::kMax, arithmetic},      {Op::kLess, order},          {Op::kLessEqual, order},
+                                        {Op::kGreater, order},       {Op::kGreaterEqual, order},  {Op::kEqual, equality},
+                                        {Op::kNotEqual, equality},   {Op::kAnd, logic},           {Op::kOr, logic}};
   for (const auto& [op, rule] : rules) {
     std::string found;
     for (const Expr& left : of_each_type()) {
@@ -127,9 +128,9 @@ TEST(Check, ErrorsPointAtTheOperand) {
             "  select(q, 1, 2)\n"
             "         ^");
   EXPECT_EQ(mask_error((q <= k) & !(k + 1)),
-            "column 13: an operand of `!` must be boolean, but `k + 1` is integer\n"
+            "column 14: an operand of `!` must be boolean, but `k + 1` is integer\n"
             "  q <= k & !(k + 1)\n"
-            "              ^");
+            "               ^");
 }
 
 TEST(Check, AMaskIsBooleanAndAScoreIsANumber) {
@@ -165,8 +166,8 @@ TEST(Check, TablesAreFoundByNameAndRank) {
 }
 
 TEST(Check, LookupsHaveTheTypeOfTheirTable) {
-  for (const DType dtype : {DType::kF64, DType::kF32, DType::kF16, DType::kBF16, DType::kI64, DType::kI32, DType::kI16, DType::kI8,
-                            DType::kU8, DType::kBool}) {
+  for (const DType dtype :
+       {DType::kF64, DType::kF32, DType::kF16, DType::kBF16, DType::kI64, DType::kI32, DType::kI16, DType::kI8, DType::kU8, DType::kBool}) {
     const Tensor table(dtype, {2});
     const Expr lookup = Table("t")[q];
     const Formula formula = Formula::mask(lookup == lookup, {{"t", table.view()}});
@@ -176,14 +177,14 @@ TEST(Check, LookupsHaveTheTypeOfTheirTable) {
 }
 
 int count_of_conversions(const Formula& formula) {
-  return static_cast<int>(std::count_if(formula.steps().begin(), formula.steps().end(),
-                                        [](const Step& step) { return step.kind == Step::Kind::kToReal; }));
+  return static_cast<int>(
+      std::count_if(formula.steps().begin(), formula.steps().end(), [](const Step& step) { return step.kind == Step::Kind::kToReal; }));
 }
 
 TEST(Check, IntegersStepToRealWhereTheyMeetOne) {
   EXPECT_EQ(count_of_conversions(score_of({s + q * k})), 1);
   EXPECT_EQ(count_of_conversions(score_of({s * q + s / q})), 1);  // the same step twice
-  EXPECT_EQ(count_of_conversions(score_of({q - k})), 1);         // a score is real
+  EXPECT_EQ(count_of_conversions(score_of({q - k})), 1);          // a score is real
   EXPECT_EQ(count_of_conversions(score_of({s + 1.0})), 0);
   EXPECT_EQ(count_of_conversions(Formula::mask(q / 2 < k, {})), 0);
   EXPECT_EQ(count_of_conversions(Formula::mask(q < 0.5, {})), 1);

@@ -51,7 +51,7 @@ void TileProgram::settle(const Over& over, const Box& everything) {
       if (extent(argument) == Extent::kTileWide) check_lane(argument);
     }
     // A real that decides something discrete must be the definition's double, unless the score itself is what it reads.
-    const bool decides = step.operand == Type::kReal && (is_comparison(step.op) || step.op == Op::kFloor);
+    const bool decides = step.operand == Type::kReal && (is_comparison(step.op) || step.op == Op::kFloor || step.op == Op::kModulo);
     if (decides && !(step.depends & kOnScore)) refuse("a real number of q and k decides a condition");
   }
 }

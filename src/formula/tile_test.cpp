@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -24,12 +25,17 @@ constexpr Box kEverything{.q = {-100, 5000}, .k = {0, 4000}, .b = {0, 1}, .h = {
 /// A formula with all that runs it; memory is poisoned and guarded on both sides.
 struct Program {
   explicit Program(Formula given, const Box& everything = kEverything)
-      : formula(std::move(given)), over(formula), program(formula, over, everything), bytes(TileFrame::bytes(program)), store(bytes + 2 * kGuard + 64) {
+      : formula(std::move(given)),
+        over(formula),
+        program(formula, over, everything),
+        bytes(TileFrame::bytes(program)),
+        store(bytes + 2 * kGuard + 64) {
     std::memset(store.data(), 0xA5, store.size());
     const auto address = reinterpret_cast<std::uintptr_t>(store.data()) + kGuard;
     memory = store.data() + kGuard + (64 - address % 64) % 64;
     frame = TileFrame(program, memory);
   }
+  Program(const Program&) = delete;
   [[nodiscard]] bool guarded() const {
     const auto untouched = [](std::byte byte) { return byte == std::byte{0xA5}; };
     return std::all_of(store.data(), static_cast<const std::byte*>(memory), untouched) &&
@@ -92,7 +98,8 @@ TEST(TileProgram, WhatRunsPlaceByPlace) {
 }
 
 TEST(TileProgram, ThirtyTwoBitsAreProvedForTheWholeProblem) {
-  const Box small{.q = {0, 40000}, .k = {0, 40000}, .b = {}, .h = {}, .g = {}}, large{.q = {0, 50000}, .k = {0, 50000}, .b = {}, .h = {}, .g = {}};
+  const Box small{.q = {0, 40000}, .k = {0, 40000}, .b = {}, .h = {}, .g = {}},
+      large{.q = {0, 50000}, .k = {0, 50000}, .b = {}, .h = {}, .g = {}};
   EXPECT_EQ(mask(q * k < 5, {}, small).program.place_by_place(), "");
   EXPECT_NE(mask(q * k < 5, {}, large).program.place_by_place(), "");
   const std::int64_t edge = std::int64_t{1} << 31;

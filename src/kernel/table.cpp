@@ -16,13 +16,11 @@ std::string simd_declines(const plan::Body& body) {
   return {};
 }
 
-std::int64_t simd_scratch(const plan::Body& body) { return walk::fold_scratch(body, simd::words()); }
-
 void simd_run(const plan::Body& body, const Inputs& inputs, const Outputs& outputs) { walk::fold(body, simd::words(), inputs, outputs); }
 
 constexpr Kernel kTable[] = {
     {.name = "simd", .what = "fused: folds visible tiles into a running softmax with Highway vectors; memory linear in T", .fused = true,
-     .words = simd_words, .decline = simd_declines, .scratch = simd_scratch, .run = simd_run},
+     .words = simd_words, .decline = simd_declines, .scratch = walk::fold_scratch, .run = simd_run},
     {.name = "classic", .what = "bmm, softmax, bmm on the whole S x S matrix; returns it when wanted", .fused = false,
      .words = simd_words, .decline = classic::decline, .scratch = classic::scratch, .run = classic::run},
     {.name = "reference", .what = "the definition, one place at a time in double; any dtype", .fused = false,

@@ -23,7 +23,7 @@ struct Tally {
   [[nodiscard]] Tally moved_to(float top) const {
     if (n == 0) return {.m = top};
     if (m == top) return *this;
-    const float r = std::exp(m - top), step = m - top;
+    const float r = std::exp(m - top), step = r == 0 ? 0.0f : m - top;  // 0 * -inf is not meant
     return {.m = top, .l = r * l, .e = r * (e + step * l), .l2 = r * r * l2, .n = n};
   }
 

@@ -91,7 +91,7 @@ struct Sharing {
 class Fold {
  public:
   Fold(const Body& body, const Words& words, const Inputs& inputs, const Outputs& outputs)
-      : body_(body), words_(words), in_(inputs), out_(outputs), sharing_(body), arena_(static_cast<std::size_t>(fold_scratch(body, words))),
+      : body_(body), words_(words), in_(inputs), out_(outputs), sharing_(body), arena_(static_cast<std::size_t>(fold_scratch(body))),
         k_in_place_(in_place(inputs.k)), v_in_place_(in_place(inputs.v)),
         workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers(body)), body, words, k_in_place_, v_in_place_, arena_)) {}
 
@@ -236,7 +236,7 @@ class Fold {
 
 }  // namespace
 
-std::int64_t fold_scratch(const Body& body, const Words&) {
+std::int64_t fold_scratch(const Body& body) {
   // Strides are known only at run time: the statement covers rows that must be widened.
   const Sharing sharing(body);
   const auto workers = static_cast<std::size_t>(sharing.workers(body)), tasks = static_cast<std::size_t>(sharing.tasks());

@@ -23,7 +23,7 @@ namespace heed::walk {
 inline constexpr std::int64_t kBlock = 2048;  ///< keys per block; merging costs Dv / (2 D kBlock) of a fold: nothing
 
 /// Bytes that fold() allocates, in one piece.
-[[nodiscard]] std::int64_t fold_scratch(const plan::Body& body, const kernel::Words& words);
+[[nodiscard]] std::int64_t fold_scratch(const plan::Body& body);
 void fold(const plan::Body& body, const kernel::Words& words, const Inputs& inputs, const Outputs& outputs);
 
 }  // namespace heed::walk

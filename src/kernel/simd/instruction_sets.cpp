@@ -20,15 +20,20 @@ std::vector<std::string> names_of(std::int64_t targets) {
   return names;
 }
 
+/// What the processor has, asked before anything is pretended.
+std::int64_t available() {
+  static const std::int64_t targets = HWY_TARGETS & hwy::SupportedTargets();
+  return targets;
+}
+
 }  // namespace
 
 std::vector<std::string> compiled() { return names_of(HWY_TARGETS); }
-std::vector<std::string> runnable() { return names_of(HWY_TARGETS & hwy::SupportedTargets()); }
+std::vector<std::string> runnable() { return names_of(available()); }
 
 void pretend(const std::string& name) {
-  hwy::SetSupportedTargetsForTest(0);
   std::int64_t chosen = 0;
-  for (std::int64_t left = HWY_TARGETS & hwy::SupportedTargets(); left != 0 && !name.empty(); left &= left - 1) {
+  for (std::int64_t left = available(); left != 0 && !name.empty(); left &= left - 1) {
     if (name == hwy::TargetName(left & -left)) chosen = left & -left;
   }
   if (!name.empty() && chosen == 0) throw Error({"instruction set not available", "simd kernel", "one that is compiled in and runs here", name});

@@ -81,7 +81,7 @@ HWY_INLINE void comparison(D d, Op op, const Strip& strip, const Operand& a, con
     case Op::kGreater: return answer([](auto x, auto y) { return hn::Gt(x, y); });
     case Op::kGreaterEqual: return answer([&](auto x, auto y) { return hn::Or(hn::Gt(x, y), hn::Eq(x, y)); });
     case Op::kEqual: return answer([](auto x, auto y) { return hn::Eq(x, y); });
-    default: return answer([](auto x, auto y) { return hn::Ne(x, y); });
+    default: return answer([](auto x, auto y) { return hn::Not(hn::Eq(x, y)); });  // Ne of some instruction sets is false for NaN
   }
 }
 
@@ -117,7 +117,7 @@ void integer_step(Op op, const Strip& strip, const Operand& a, const Operand& b,
 /// min and max of the definition: NaN when either is.
 template <class V, class Pick>
 HWY_INLINE V or_nan(V x, V y, Pick&& pick) {
-  return hn::IfThenElse(hn::Or(hn::Ne(x, x), hn::Ne(y, y)), hn::Add(x, y), pick(x, y));
+  return hn::IfThenElse(hn::Or(hn::IsNaN(x), hn::IsNaN(y)), hn::Add(x, y), pick(x, y));
 }
 
 void real_step(Op op, const Strip& strip, const Operand& a, const Operand& b, void* out) {
@@ -209,7 +209,12 @@ void lookup_step(const Strip& strip, int index, const Step& step, void* out) {
   const TensorView& table = program.formula().tables()[static_cast<std::size_t>(step.table)].view;
   const std::int64_t* const query_offsets = strip.frame.query_offsets(index);
   const std::int64_t* const key_offsets = strip.frame.key_offsets(index);
+  const bool hollow = count_of(table.shape) == 0;  // then every place is hidden, and there is nothing to load
   for (int key = 0; key < strip.keys; ++key) {
+    if (hollow) {
+      std::fill_n(static_cast<std::uint32_t*>(out) + key * 64, strip.lanes, 0U);
+      continue;
+    }
     std::int64_t offsets[64];
     for (int lane = 0; lane < strip.lanes; ++lane) offsets[lane] = query_offsets[lane] + key_offsets[strip.key + key];
     for (std::size_t axis = 0; axis < step.indices.size(); ++axis) {

@@ -74,8 +74,11 @@ void Absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* resc
 void Weigh(const float* lse, int keys, int lanes, float* s) {
   const DF d;
   for_lanes(lanes, [&](int lane) {
-    const VF base = finite_base(hn::LoadU(d, lse + lane));
-    for (int j = 0; j < keys; ++j) hn::StoreU(exp_of(d, hn::Sub(hn::LoadU(d, s + j * 64 + lane), base)), d, s + j * 64 + lane);
+    const VF base = hn::LoadU(d, lse + lane);
+    const auto nothing = hn::Eq(base, minus_infinity());
+    for (int j = 0; j < keys; ++j) {
+      hn::StoreU(hn::IfThenZeroElse(nothing, exp_of(d, hn::Sub(hn::LoadU(d, s + j * 64 + lane), base))), d, s + j * 64 + lane);
+    }
   });
 }
 
@@ -97,8 +100,9 @@ void Tally(const float* s, int keys, int lanes, const TallyRows& tally) {
     }
     // Everything so far moves from the old maximum to the new: p by r, p (s - m) also by the distance.
     const auto first = hn::Eq(before, minus_infinity());
-    const VF step = hn::IfThenZeroElse(hn::Or(first, hn::Eq(m, before)), hn::Sub(before, m));
-    const VF r = hn::IfThenZeroElse(first, exp_of_negative(d, step));
+    const VF distance = hn::IfThenZeroElse(hn::Or(first, hn::Eq(m, before)), hn::Sub(before, m));
+    const VF r = hn::IfThenZeroElse(first, exp_of_negative(d, distance));
+    const VF step = hn::IfThenZeroElse(hn::Eq(r, hn::Zero(d)), distance);  // 0 * -inf is not meant
     const VF l_before = hn::LoadU(d, tally.l + lane);
     hn::StoreU(hn::MulAdd(r, hn::MulAdd(step, l_before, hn::LoadU(d, tally.e + lane)), e), d, tally.e + lane);
     hn::StoreU(hn::MulAdd(r, l_before, l), d, tally.l + lane);
