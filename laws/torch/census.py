@@ -3,7 +3,7 @@
     received_j = sum_i P_ij     error at most tolerance x the largest of 1 and |L| x the largest of 1 and received
     P_ij of a row               error at most tolerance x the largest of 1 and |L|; order by weight where weights differ by more
 
-with the tolerance of L. The rows are asked for with as many keys as there are, so that whole rows are compared. 30 checks; 10 seconds.
+with the tolerance of L. The rows are asked for with as many keys as there are, so that whole rows are compared. 27 checks; about 5 seconds.
     python laws/torch/census.py [TOOL]
 """
 from dataclasses import replace

@@ -2,7 +2,7 @@
 
 Alignment, widths of windows, the base and the empty value of L, signs of ALiBi, polarity and rank of masks, the order of cap and mask, the
 scale, the mapping of heads, what masked keys may hold. Each rule is written as the library named in the check writes it, in torch
-operations, with f32 inputs and float64 truth. 28 checks; about 10 seconds.
+operations, with f32 inputs and float64 truth. 29 checks; about 5 seconds.
     python laws/torch/conventions.py [TOOL]
 """
 from dataclasses import replace

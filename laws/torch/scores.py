@@ -1,6 +1,6 @@
 """Score formulas against FlexAttention's score_mod, biases against attn_mask, sinks against a concatenated column, in float64.
 
-T5's buckets are transformers' own function where that is installed, else derived here from its formula. 30 checks; about 20 seconds.
+T5's buckets are transformers' own function where that is installed, else derived here from its formula. 38 checks; about 10 seconds.
     python laws/torch/scores.py [TOOL]
 """
 import math
@@ -83,6 +83,9 @@ SCORES: list[tuple[torch.dtype, list[str], Score, Seen | None]] = [
     (F32, ["log(1.0 + exp(s))"], lambda s, b, h, q, k: torch.log(1.0 + torch.exp(s)), causal),
     (F32, ["s * sigmoid(s)"], lambda s, b, h, q, k: s * torch.sigmoid(s), causal),
     (F32, ["select(k < 4, s + 1.5, s)"], lambda s, b, h, q, k: torch.where(k < 4, s + 1.5, s), causal),
+    (BF16, ["select(k % 5 == 0, s, -inf)"], lambda s, b, h, q, k: torch.where(k % 5 == 0, s, -torch.inf), None),
+    (F32, ["s + 1000"], lambda s, b, h, q, k: s + 1000.0, causal),
+    (F32, ["s + k * 10"], lambda s, b, h, q, k: s + k * 10.0, None),
     (F32, ["20.0 * tanh(s / 20.0)", "alibi(slope)"], lambda s, b, h, q, k: 20 * torch.tanh(s / 20) + SLOPE[h] * (k - q), causal),
     (F32, ["alibi(slope)", "20.0 * tanh(s / 20.0)"], lambda s, b, h, q, k: 20 * torch.tanh((s + SLOPE[h] * (k - q)) / 20), causal),
 ]

@@ -127,6 +127,6 @@ def verdict(problem: Problem, result: Answer, truth: Answer) -> tuple[bool, str]
         apart = max(apart, difference(ours.lse, truth.lse).max().item() / largest_of_one_and(truth.lse))
     if apart > AGREEMENT:
         return False, f"the oracles disagree by {apart:.1e}: the check itself is wrong"
-    worst, typical = judge_o(result.o, o, naive(problem), problem.dtype)
+    worst, typical = judge_o(result.o.to(problem.dtype), o, naive(problem), problem.dtype)  # .npy has no bf16: the file is f32
     lse = judge_lse(result.lse, ours.lse if truth.lse is None else truth.lse, problem.dtype)
     return max(worst, typical, lse) <= 1, f"of what is allowed: O max {worst:.2f}, O rms {typical:.2f}, L {lse:.2f}"

@@ -1,0 +1,54 @@
+# What ./test --all adds: everything that takes long.
+# shellcheck shell=bash
+source scripts/aarch64.sh
+
+light='-Slow*:*/Slow*.*'
+fuzz_seconds=20  # each fuzzer
+
+# The sweeps left out of the light run; a room without one is no failure here.
+slow_sweeps() {
+  local room
+  for room in $(test_rooms release); do
+    [[ -n $("build/${room}_tests" --gtest_list_tests '--gtest_filter=Slow*:*/Slow*.*' | grep '^ ') ]] || continue
+    gtest "slow: $room" "build/${room}_tests" '--gtest_filter=Slow*:*/Slow*.*'
+  done
+}
+
+built_tests() {  # PRESET [PREFIX…]
+  local preset=$1
+  shift
+  if build "$preset"; then run_tests "$preset" "$light" "$@"; else fail "$preset: build" "it does not build"; fi
+}
+
+sanitizers() {
+  export UBSAN_OPTIONS=print_stacktrace=1
+  built_tests address
+  built_tests thread
+}
+
+fuzzers() {
+  local target name corpus
+  build fuzz || { fail "fuzz: build" "it does not build"; return; }
+  for target in build-fuzz/*_fuzz; do
+    name=${target##*/}
+    corpus=build-fuzz/corpus/$name
+    mkdir -p "$corpus"
+    check "fuzz: ${name%_fuzz}" "$target" -max_total_time="$fuzz_seconds" -timeout=10 -artifact_prefix="$corpus/../$name-" "$corpus"
+  done
+}
+
+arm() {
+  [[ $(uname -m) != aarch64 ]] || return 0  # there the light tests are it
+  check "aarch64: libraries" arm_sysroot
+  [[ ! -f build-aarch64/sysroot/complete ]] || built_tests aarch64 qemu-aarch64 -L /usr/aarch64-linux-gnu
+}
+
+tidy() { sources | grep '\.cpp$' | grep -v '_fuzz\.cpp$' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build-clang; }
+
+slow_sweeps
+sanitizers
+fuzzers
+arm
+built_tests clang
+check "clang-tidy" tidy
+check "shellcheck" shellcheck -x run test .ci/run scripts/*.sh

@@ -1,0 +1,164 @@
+#include "analysis.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include <heed/error.hpp>
+
+#include "memory.hpp"
+#include "progress.hpp"
+#include "report.hpp"
+
+namespace heed::tool {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Mean of [row, row + queries) of a statistic over the rows that see a key.
+double mean_seen(const Tensor& statistic, const Tensor& effective, std::int64_t first, std::int64_t queries) {
+  double sum = 0;
+  std::int64_t seen = 0;
+  for (std::int64_t i = first; i < first + queries; ++i) {
+    if (real_at(effective.view(), i) == 0) continue;
+    sum += real_at(statistic.view(), i);
+    ++seen;
+  }
+  return seen ? sum / static_cast<double>(seen) : 0;
+}
+
+}  // namespace
+
+void require_scratch(const Plan& plan) {
+  require_memory("scratch of kernel " + plan.kernel(), static_cast<double>(plan.scratch_bytes()));
+}
+
+void check_wanted(const Problem& problem, const Wanted& wanted) {
+  if (!wanted.census() || problem.dtype != DType::kF64) return;
+  throw Error({"--map, --received, --top and --stats work in float32", "tensor q", "f32, bf16 or f16", "f64"});
+}
+
+Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted) {
+  const Problem& p = plan.problem();
+  Results results;
+  const Dims rows{p.batch, p.heads, p.queries};
+  const DType statistic = p.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
+  if (wanted.o) results.o = make_tensor("O", p.dtype == DType::kBF16 ? DType::kF32 : p.dtype, {p.batch, p.heads, p.queries, p.value_dim});
+  results.lse = make_tensor("L", statistic, rows);
+  if (wanted.statistics) results.entropy = make_tensor("entropy", statistic, rows);
+  if (wanted.statistics) results.effective = make_tensor("effective keys", statistic, rows);
+  Tensor spare;
+  if (!wanted.o) spare = make_tensor("O", p.dtype, {p.batch, p.heads, p.queries, p.value_dim});
+  const double expected = ::isatty(STDERR_FILENO) ? plan.expected_seconds() : 0;
+  {
+    require_scratch(plan);
+    const Progress progress("attending", expected);
+    const auto start = Clock::now();
+    plan.run(inputs, {.o = wanted.o ? results.o.span() : spare.span(), .lse = results.lse.span(),
+                      .entropy = wanted.statistics ? results.entropy.span() : TensorSpan{},
+                      .effective = wanted.statistics ? results.effective.span() : TensorSpan{}});
+    results.seconds = seconds_since(start);
+  }
+  if (!wanted.census()) return results;
+  CensusOutputs outputs{.rows = wanted.rows};
+  if (wanted.received) outputs.received = (results.received = make_tensor("received mass", DType::kF32, {p.batch, p.heads, p.keys})).span();
+  if (wanted.map_rows > 0) outputs.map = (results.map = make_tensor("maps", DType::kF32, {p.batch, p.heads, wanted.map_rows, wanted.map_columns})).span();
+  if (!wanted.rows.empty()) {
+    outputs.weights = (results.weights = make_tensor("chosen rows", DType::kF32, {p.batch, p.heads, static_cast<std::int64_t>(wanted.rows.size()), p.keys})).span();
+  }
+  const Progress progress("looking where it went", results.seconds);
+  const auto start = Clock::now();
+  census(plan, inputs.q, inputs.k, results.lse.view(), outputs);
+  results.census_seconds = seconds_since(start);
+  return results;
+}
+
+std::vector<HeadSummary> summarise(const Results& results) {
+  const Dims& shape = results.received.shape();
+  const std::int64_t queries = results.lse.shape()[2], keys = shape[2];
+  std::vector<HeadSummary> heads;
+  for (std::int64_t head = 0; head < shape[0] * shape[1]; ++head) {
+    HeadSummary summary{.b = head / shape[1], .h = head % shape[1]};
+    summary.entropy = mean_seen(results.entropy, results.effective, head * queries, queries);
+    summary.effective = mean_seen(results.effective, results.effective, head * queries, queries);
+    const float* const received = results.received.data<float>() + head * keys;
+    const double all = std::accumulate(received, received + keys, 0.0);
+    if (all > 0) {
+      summary.key = std::max_element(received, received + keys) - received;
+      summary.share = static_cast<double>(received[summary.key]) / all;
+    }
+    heads.push_back(summary);
+  }
+  return heads;
+}
+
+nlohmann::json to_json(const HeadSummary& head, const std::vector<std::string>& tokens) {
+  nlohmann::json json{{"batch", head.b}, {"head", head.h}, {"mean_entropy", head.entropy}, {"mean_effective_keys", head.effective},
+                      {"top_key", head.key}, {"top_key_share", head.share}};
+  if (!tokens.empty() && head.key >= 0) json["top_key_token"] = tokens[static_cast<std::size_t>(head.key)];
+  return json;
+}
+
+std::string heads_text(const std::vector<HeadSummary>& heads, std::int64_t batch, const std::vector<std::string>& tokens) {
+  Grid grid(batch > 1 ? std::vector<std::string>{"batch", "head", "mean entropy", "effective keys", "receives most", "its share"}
+                      : std::vector<std::string>{"head", "mean entropy", "effective keys", "receives most", "its share"});
+  for (const HeadSummary& head : heads) {
+    std::vector<std::string> cells{std::to_string(head.h), fmt::format("{:.2f} nats", head.entropy), fmt::format("{:.1f}", head.effective),
+                                   head.key < 0 ? "none" : "key " + count_text(head.key) + (tokens.empty() ? "" : " " + word(tokens, head.key)),
+                                   percent_text(head.share)};
+    if (batch > 1) cells.insert(cells.begin(), std::to_string(head.b));
+    grid.row(std::move(cells));
+  }
+  return grid.text("  ");
+}
+
+std::vector<Look> strongest(const std::vector<double>& weights, std::size_t count) {
+  std::vector<Look> looks;
+  for (std::size_t key = 0; key < weights.size(); ++key) {
+    if (weights[key] > 0) looks.push_back({static_cast<std::int64_t>(key), weights[key]});
+  }
+  const std::size_t kept = std::min(count, looks.size());
+  std::partial_sort(looks.begin(), looks.begin() + static_cast<std::ptrdiff_t>(kept), looks.end(),
+                    [](const Look& a, const Look& b) { return a.weight != b.weight ? a.weight > b.weight : a.key < b.key; });
+  looks.resize(kept);
+  return looks;
+}
+
+std::vector<double> weights_of(const Results& results, std::int64_t b, std::int64_t h, std::int64_t row) {
+  const Dims& shape = results.weights.shape();
+  const float* const from = results.weights.data<float>() + ((b * shape[1] + h) * shape[2] + row) * shape[3];
+  return {from, from + shape[3]};
+}
+
+std::string word(const std::vector<std::string>& tokens, std::int64_t key) {
+  if (tokens.empty()) return "key " + count_text(key);
+  std::string text = tokens[static_cast<std::size_t>(key)];
+  if (text.find_first_not_of(" \n\t") == std::string::npos) {
+    return text.find('\n') != std::string::npos ? "\"\\n\"" : "\" \"";  // white space of any length is the end of a line, or a gap
+  }
+  text.erase(0, text.find_first_not_of(' '));
+  return "\"" + one_line(text) + "\"";
+}
+
+nlohmann::json to_json(const Plan& plan) {
+  const TileCounts& tiles = plan.tiles();
+  nlohmann::json refusals = nlohmann::json::array();
+  for (const Refusal& refusal : plan.refusals()) refusals.push_back({{"kernel", refusal.kernel}, {"reason", refusal.reason}});
+  return {{"kernel", plan.kernel()},
+          {"threads", plan.threads()},
+          {"tiles", {{"empty", tiles.empty}, {"partial", tiles.partial}, {"full", tiles.full}}},
+          {"scratch_bytes", plan.scratch_bytes()},
+          {"square_bytes", plan.square_bytes()},
+          {"flop", plan.flops()},
+          {"expected_seconds", plan.expected_seconds()},
+          {"refusals", refusals}};
+}
+
+}  // namespace heed::tool

@@ -1,0 +1,67 @@
+// One run of a plan and what is told of it: outputs, where the attention of each head went, what chosen rows look at.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include <heed/census.hpp>
+#include <heed/plan.hpp>
+
+#include "problem_options.hpp"
+
+namespace heed::tool {
+
+struct Wanted {
+  bool o = false;           ///< otherwise O is computed and dropped
+  bool statistics = false;  ///< entropy and effective keys; the plan must have them
+  bool received = false;
+  std::int64_t map_rows = 0, map_columns = 0;
+  std::vector<std::int64_t> rows{};  ///< their weights
+  [[nodiscard]] bool census() const { return received || map_rows > 0 || !rows.empty(); }
+};
+
+struct Results {
+  Tensor o;          ///< [B, Hq, Tq, Dv], of the inputs' dtype; f32 for bf16
+  Tensor lse;        ///< [B, Hq, Tq]
+  Tensor entropy, effective;  ///< [B, Hq, Tq]
+  Tensor received;   ///< [B, Hq, Tk]
+  Tensor map;        ///< [B, Hq, R, C]
+  Tensor weights;    ///< [B, Hq, rows, Tk]
+  double seconds = 0, census_seconds = 0;
+};
+
+/// Throws Error when the memory that run() will take is not there.
+void require_scratch(const Plan& plan);
+/// Throws Error where census is wanted of f64, which it does not read.
+void check_wanted(const Problem& problem, const Wanted& wanted);
+[[nodiscard]] Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted);
+
+/// Where the attention of one head went.
+struct HeadSummary {
+  std::int64_t b = 0, h = 0;
+  double entropy = 0;    ///< nats, mean over the queries that see a key
+  double effective = 0;  ///< keys, mean likewise
+  std::int64_t key = -1; ///< the one that receives most; -1 where nothing was received
+  double share = 0;      ///< of all the weight on keys
+};
+[[nodiscard]] std::vector<HeadSummary> summarise(const Results& results);
+[[nodiscard]] nlohmann::json to_json(const HeadSummary& head, const std::vector<std::string>& tokens);
+[[nodiscard]] std::string heads_text(const std::vector<HeadSummary>& heads, std::int64_t batch, const std::vector<std::string>& tokens);
+
+/// A key and the weight a row gives it.
+struct Look {
+  std::int64_t key = 0;
+  double weight = 0;
+};
+/// The `count` keys with most weight, most first, ties by index; weightless keys are left out.
+[[nodiscard]] std::vector<Look> strongest(const std::vector<double>& weights, std::size_t count);
+/// Row `row` (an index into Wanted::rows) of head (b, h).
+[[nodiscard]] std::vector<double> weights_of(const Results& results, std::int64_t b, std::int64_t h, std::int64_t row);
+
+/// "\"patent\"" with tokens, else "key 812".
+[[nodiscard]] std::string word(const std::vector<std::string>& tokens, std::int64_t key);
+/// The plan as JSON: kernel, threads, tiles, bytes, expected seconds, refusals.
+[[nodiscard]] nlohmann::json to_json(const Plan& plan);
+
+}  // namespace heed::tool

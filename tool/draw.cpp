@@ -1,0 +1,97 @@
+// heed draw: a mask as a picture, in the terminal and as PNG, with how much of it is seen and how many tiles a kernel skips.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include <heed/error.hpp>
+
+#include "formula/named.hpp"
+#include "memory.hpp"
+#include "outputs.hpp"
+#include "picture.hpp"
+#include "report.hpp"
+#include "verbs.hpp"
+
+namespace heed::tool {
+namespace {
+
+constexpr std::int64_t kFar = std::int64_t{1} << 40;
+
+struct DrawOptions : FormulaOptions {
+  std::int64_t queries = 64, keys = 64, batch = 0, head = 0;
+  std::string out;
+};
+
+constexpr const char* kExamples = R"help(Examples:
+  heed draw --mask "window(16) | k < 4"
+  heed draw --mask "causal & !(k / 8 == q / 8)" --tq 32 --tk 32 --out mask.png
+  heed draw --mask "documents(ends)" --table ends=ends.npy --tq 4096 --tk 4096
+  heed draw --mask causal --tq 8 --tk 64 --align end
+
+Tables that are not bound are taken from the small ones that the examples of `heed list` use (positions up to 64).)help";
+
+/// The mask over the tables given, else over those and the example tables.
+void take_mask(const DrawOptions& options, Loaded& loaded) {
+  Problem& problem = loaded.problem;
+  Tables all = formula::example_tables();
+  for (const auto& [name, view] : problem.tables) all.insert_or_assign(name, view);
+  try {
+    problem.mask = parse_option("--mask", options.mask, problem.tables);
+  } catch (const Error&) {
+    try {
+      problem.mask = parse_option("--mask", options.mask, all);
+    } catch (const Error&) {
+      (void)parse_option("--mask", options.mask, problem.tables);  // the error that speaks of the tables given
+    }
+    loaded.notes.emplace_back("a table is the small example one; bind your own with --table NAME=FILE");
+    problem.tables = std::move(all);
+  }
+}
+
+int run(const DrawOptions& options) {
+  Loaded loaded;
+  load_tables(options, loaded);
+  take_mask(options, loaded);
+  Problem& problem = loaded.problem;
+  problem.batch = options.batch + 1;
+  problem.heads = problem.kv_heads = options.head + 1;
+  problem.queries = options.queries;
+  problem.keys = options.keys;
+  problem.dim = problem.value_dim = 64;
+  problem.align = align_from(options.align);
+  std::vector<Target> targets;
+  asking_for("the tiles of the mask");
+  const Plan plan(problem);
+  if (!options.out.empty()) {
+    targets.push_back({"--out", options.out, [&](const std::string& path) { io::write_png(path, mask_canvas(plan, options.batch, options.head)); }});
+  }
+  check_targets(targets, loaded.paths);
+  write_targets(targets);
+  const TerminalSize size = terminal_size();
+  say("mask " + to_text(problem.mask) + "\n");
+  for (const std::string& note : loaded.notes) say("note: " + note + "\n");
+  say(terminal_picture(plan, options.batch, options.head, size.columns, size.rows));
+  const TileCounts& tiles = plan.tiles();
+  say(fmt::format("{} tiles of 64 x 64: {} empty, {} partial, {} full\n", count_text(tiles.total()), count_text(tiles.empty), count_text(tiles.partial),
+                  count_text(tiles.full)));
+  for (const Target& target : targets) say("wrote " + target.path + "\n");
+  return 0;
+}
+
+}  // namespace
+
+void add_draw(CLI::App& app, Task& task) {
+  const auto options = std::make_shared<DrawOptions>();
+  CLI::App* const verb = app.add_subcommand("draw", "a mask as a picture, in the terminal and as PNG");
+  add_mask_options(*verb, *options);
+  verb->get_option("--mask")->required();
+  verb->add_option("--tq", options->queries, "queries; default 64")->type_name("N")->check(CLI::Range(std::int64_t{1}, kFar).description(""));
+  verb->add_option("--tk", options->keys, "keys; default 64")->type_name("N")->check(CLI::Range(std::int64_t{1}, kFar).description(""));
+  verb->add_option("--b", options->batch, "batch entry to draw; default 0")->type_name("N")->check(CLI::Range(0, 1'000'000).description(""));
+  verb->add_option("--h", options->head, "query head to draw; default 0")->type_name("N")->check(CLI::Range(0, 1'000'000).description(""));
+  verb->add_option("-o,--out", options->out, "the picture as PNG")->type_name("M.png");
+  verb->footer(kExamples);
+  verb->callback([options, &task] { task = [options] { return run(*options); }; });
+}
+
+}  // namespace heed::tool

@@ -1,0 +1,81 @@
+#include "outputs.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <system_error>
+
+#include <heed/error.hpp>
+
+namespace heed::tool {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_special(const std::string& path) {
+  std::error_code none;
+  return fs::exists(path, none) && !fs::is_regular_file(path, none) && !fs::is_directory(path, none);
+}
+
+/// One name for one file, whether it exists or not.
+std::string identity_of(const std::string& path) {
+  std::error_code failure;
+  const fs::path whole = fs::weakly_canonical(fs::absolute(path), failure);
+  return failure ? path : whole.string();
+}
+
+void check_writable(const Target& target) {
+  std::error_code none;
+  const std::string where = target.option + " " + target.path;
+  if (target.path.empty()) throw Error({"no file name", target.option, "the name of a file", "nothing"});
+  if (fs::is_directory(target.path, none)) throw Error({"the file cannot be written", where, "the name of a file", "a folder"});
+  if (fs::exists(target.path, none)) {
+    if (::access(target.path.c_str(), W_OK) == 0) return;
+    throw Error({"the file cannot be written", where, "a writable file", std::generic_category().message(errno)});
+  }
+  const fs::path parent = fs::path(target.path).parent_path();
+  const std::string folder = parent.empty() ? "." : parent.string();
+  if (!fs::is_directory(folder, none)) throw Error({"the file cannot be written", where, "an existing folder", "no folder " + folder});
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    throw Error({"the file cannot be written", where, "a writable folder", std::generic_category().message(errno)});
+  }
+}
+
+}  // namespace
+
+void check_targets(std::span<const Target> targets, std::span<const std::string> inputs) {
+  std::map<std::string, std::string> taken;
+  for (const std::string& input : inputs) taken.emplace(identity_of(input), "an input");
+  for (const Target& target : targets) {
+    check_writable(target);
+    if (is_special(target.path)) continue;
+    const auto [place, fresh] = taken.emplace(identity_of(target.path), target.option);
+    if (!fresh) throw Error({"one file cannot serve twice", target.option + " " + target.path, "a path of its own", "that of " + place->second});
+  }
+}
+
+void write_targets(std::span<const Target> targets) {
+  std::vector<const Target*> order;
+  for (const bool special : {true, false}) {
+    for (const Target& target : targets) {
+      if (is_special(target.path) == special) order.push_back(&target);
+    }
+  }
+  std::vector<std::string> fresh;
+  try {
+    for (const Target* target : order) {
+      std::error_code none;
+      const bool is_new = !fs::exists(target->path, none);
+      target->write(target->path);
+      if (is_new) fresh.push_back(target->path);
+    }
+  } catch (...) {
+    std::error_code none;
+    for (const std::string& path : fresh) fs::remove(path, none);
+    throw;
+  }
+}
+
+}  // namespace heed::tool

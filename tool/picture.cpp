@@ -1,0 +1,161 @@
+#include "picture.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "plan/body.hpp"
+#include "report.hpp"
+
+namespace heed::tool {
+namespace {
+
+using io::Canvas;
+using io::Color;
+
+constexpr std::int64_t kLooked = 16;  // places along a side of a Partial cell, at most
+constexpr Color kInk{20, 20, 30}, kSoft{95, 95, 110}, kSeen{38, 70, 130}, kHidden{233, 236, 241};
+constexpr int kMargin = 32, kGutter = 96, kLine = 24, kSide = 640, kNarrowest = 700, kLeast = 16;
+
+std::int64_t begin_of(std::int64_t cell, std::int64_t extent, std::int64_t cells) {
+  return cell * extent / cells;
+}
+
+/// A run of slots along one axis and where its position 0 lies.
+struct Stretch {
+  std::int64_t first, last, offset;  // [first, last)
+  [[nodiscard]] std::int64_t looked() const { return std::min(last - first, kLooked); }
+  [[nodiscard]] std::int64_t position(std::int64_t i) const { return offset + first + i * (last - first) / looked(); }
+  [[nodiscard]] formula::Range range() const { return {offset + first, offset + last - 1}; }
+};
+
+float share_of(const plan::Body& body, std::int64_t b, std::int64_t h, const Stretch& queries, const Stretch& keys) {
+  const std::int64_t g = body.layout.kv_head(h);
+  const formula::Box box{.q = queries.range(), .k = keys.range(), .b = {b, b}, .h = {h, h}, .g = {g, g}};
+  const formula::Verdict verdict = body.mask_over->verdict(box);
+  if (verdict == formula::Verdict::kEmpty) return 0;
+  if (verdict == formula::Verdict::kFull) return 1;
+  std::vector<formula::Value> values(body.mask.steps().size());
+  std::int64_t seen = 0;
+  for (std::int64_t i = 0; i < queries.looked(); ++i) {
+    for (std::int64_t j = 0; j < keys.looked(); ++j) {
+      seen += body.mask.at({.q = queries.position(i), .k = keys.position(j), .b = b, .h = h, .g = g, .s = 0}, values).integer;
+    }
+  }
+  return static_cast<float>(seen) / static_cast<float>(queries.looked() * keys.looked());
+}
+
+std::string framed(const std::vector<std::string>& lines, int columns) {
+  std::string rule;
+  for (int i = 0; i < columns; ++i) rule += "─";
+  std::string text = "┌" + rule + "┐\n";
+  for (const std::string& line : lines) text += "│" + line + "│\n";
+  return text + "└" + rule + "┘\n";
+}
+
+Color blend(float share) {
+  Color color{};
+  for (std::size_t i = 0; i < color.size(); ++i) {
+    color[i] = static_cast<std::uint8_t>(static_cast<float>(kHidden[i]) + share * (static_cast<float>(kSeen[i]) - static_cast<float>(kHidden[i])));
+  }
+  return color;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> round_ticks(std::int64_t extent, std::int64_t most) {
+  std::int64_t step = 1, lead = 1;
+  while (extent > step * most) {
+    step = lead == 2 ? step / 2 * 5 : step * 2;
+    lead = lead == 1 ? 2 : lead == 2 ? 5 : 1;
+  }
+  std::vector<std::int64_t> ticks;
+  for (std::int64_t at = 0; at < extent; at += step) ticks.push_back(at);
+  return ticks;
+}
+
+Cells cells_of(const Plan& plan, std::int64_t b, std::int64_t h, int rows, int columns) {
+  const plan::Body& body = plan.body();
+  const Problem& p = plan.problem();
+  Cells cells{.rows = rows, .columns = columns};
+  const std::int64_t offset = body.layout.offsets[static_cast<std::size_t>(b)];
+  for (int row = 0; row < rows; ++row) {
+    const Stretch queries{begin_of(row, p.queries, rows), begin_of(row + 1, p.queries, rows), offset};
+    for (int column = 0; column < columns; ++column) {
+      const Stretch keys{begin_of(column, p.keys, columns), begin_of(column + 1, p.keys, columns), p.first_key};
+      cells.shares.push_back(share_of(body, b, h, queries, keys));
+    }
+  }
+  return cells;
+}
+
+std::vector<std::string> half_blocks(const Cells& cells) {
+  constexpr std::array<const char*, 4> kBlocks{" ", "▀", "▄", "█"};
+  std::vector<std::string> lines;
+  for (int row = 0; row < cells.rows; row += 2) {
+    std::string& line = lines.emplace_back();
+    for (int column = 0; column < cells.columns; ++column) {
+      const bool upper = cells.at(row, column) > 0, lower = row + 1 < cells.rows && cells.at(row + 1, column) > 0;
+      line += kBlocks[(upper ? 1U : 0U) + (lower ? 2U : 0U)];
+    }
+  }
+  return lines;
+}
+
+std::vector<std::string> shades(const Cells& cells) {
+  std::vector<std::string> lines;
+  for (int row = 0; row < cells.rows; ++row) {
+    std::string& line = lines.emplace_back();
+    for (int column = 0; column < cells.columns; ++column) {
+      const float share = cells.at(row, column);
+      line += share == 0 ? " " : share < 0.34F ? "░" : share < 0.67F ? "▒" : share < 1 ? "▓" : "█";
+    }
+  }
+  return lines;
+}
+
+std::string terminal_picture(const Plan& plan, std::int64_t b, std::int64_t h, int columns, int lines) {
+  const Problem& p = plan.problem();
+  const std::int64_t width = std::max(columns - 2, 8), height = std::max(lines - 8, 8);
+  const bool exact = p.keys <= width && p.queries <= 2 * height;
+  const std::int64_t pooled = std::max({(p.keys + width - 1) / width, (p.queries + 2 * height - 1) / (2 * height), std::int64_t{1}});
+  const Cells cells = exact ? cells_of(plan, b, h, static_cast<int>(p.queries), static_cast<int>(p.keys))
+                            : cells_of(plan, b, h, static_cast<int>(std::max<std::int64_t>(p.queries / (2 * pooled), 1)),
+                                       static_cast<int>(std::max<std::int64_t>(p.keys / pooled, 1)));
+  const std::string scale = exact ? "" : fmt::format("; one character is {} x {} places: ░ some, ▒ half, ▓ most, █ all", count_text(p.queries / cells.rows), count_text(p.keys / cells.columns));
+  return fmt::format("queries 0 to {} down, keys 0 to {} across{}\n", count_text(p.queries - 1), count_text(p.keys - 1), scale) +
+         framed(exact ? half_blocks(cells) : shades(cells), cells.columns);
+}
+
+Canvas mask_canvas(const Plan& plan, std::int64_t b, std::int64_t h) {
+  const Problem& p = plan.problem();
+  const auto rows = static_cast<int>(std::min<std::int64_t>(p.queries, kSide)), columns = static_cast<int>(std::min<std::int64_t>(p.keys, kSide));
+  const Cells cells = cells_of(plan, b, h, rows, columns);
+  const int zoom = std::max(1, kSide / std::max(rows, columns)), down = std::max(zoom, kLeast / rows), across = std::max(zoom, kLeast / columns);
+  const int left = kMargin + kGutter, top = kMargin + 4 * kLine, width = columns * across, height = rows * down;
+  const std::string title = "mask " + (p.mask.empty() ? "full" : to_text(p.mask));
+  const int wide = std::min(Canvas::text_width(title, 2), 2000);
+  Canvas canvas(std::max({left + width + kMargin, wide + 2 * kMargin, kNarrowest}), top + height + 4 * kLine);
+  canvas.text(kMargin, kMargin, title, kInk, 2);
+  int x = kMargin + canvas.text(kMargin, kMargin + kLine, fmt::format("batch {}, head {}:  ", b, h), kSoft, 2);
+  for (const auto& [share, label] : {std::pair{1.0F, "seen"}, std::pair{0.5F, "half"}, std::pair{0.0F, "hidden"}}) {
+    canvas.fill(x, kMargin + kLine, 16, 16, blend(share));
+    x += 24 + canvas.text(x + 24, kMargin + kLine, label, kInk, 2) + 24;
+  }
+  for (int row = 0; row < rows; ++row) {
+    for (int column = 0; column < columns; ++column) canvas.fill(left + column * across, top + row * down, across, down, blend(cells.at(row, column)));
+  }
+  canvas.text(kMargin, top - kLine, "query", kSoft, 2);
+  for (const std::int64_t at : round_ticks(p.queries, height / 60 + 1)) {
+    const std::string number = std::to_string(at);
+    canvas.text(left - 12 - Canvas::text_width(number, 2), top + static_cast<int>(static_cast<double>(at) / static_cast<double>(p.queries) * height), number, kInk, 2);
+  }
+  for (const std::int64_t at : round_ticks(p.keys, width / 120 + 1)) {
+    canvas.text(left + static_cast<int>(static_cast<double>(at) / static_cast<double>(p.keys) * width), top + height + 10, std::to_string(at), kInk, 2);
+  }
+  canvas.text(left, top + height + 10 + kLine, "key ->", kSoft, 2);
+  return canvas;
+}
+
+}  // namespace heed::tool

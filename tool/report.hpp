@@ -1,0 +1,47 @@
+// What the tool says: numbers in human units, aligned tables, and standard output whose failures are not lost.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace heed::tool {
+
+/// "1.4 MiB"
+[[nodiscard]] std::string bytes_text(double bytes);
+/// "12.3 ms", "4.10 s", "3 min 20 s"
+[[nodiscard]] std::string seconds_text(double seconds);
+/// "2,224"
+[[nodiscard]] std::string count_text(std::int64_t count);
+/// 0.263 -> "26.3 %"
+[[nodiscard]] std::string percent_text(double share);
+/// "12.3 GFLOP"
+[[nodiscard]] std::string flop_text(double flop);
+/// A name from a file on one line, control characters written as escapes.
+[[nodiscard]] std::string one_line(std::string_view text);
+/// Terminal columns of UTF-8 text made of narrow characters.
+[[nodiscard]] std::size_t columns_of(std::string_view text);
+
+/// Rows of cells under a header, columns padded to their widest cell; columns whose cells begin with a digit stand right.
+class Grid {
+ public:
+  explicit Grid(std::vector<std::string> header) : rows_{std::move(header)} {}
+  void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  [[nodiscard]] std::string text(std::string_view indent = "") const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Writes to standard output. A reader that went away is no error; the first other failure is kept for finish_output().
+void say(std::string_view text);
+/// Throws Error when something said could not be written (a full disk).
+void finish_output();
+/// Columns and rows of the terminal on standard output; 80 x 40 where there is none.
+struct TerminalSize {
+  int columns = 80, rows = 40;
+};
+[[nodiscard]] TerminalSize terminal_size();
+
+}  // namespace heed::tool
