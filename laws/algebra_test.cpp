@@ -81,7 +81,14 @@ TensorView part_of(const TensorView& tensor, std::int64_t first, std::int64_t la
 TEST(Algebra, SplitAnywhereAndMergeIsTheWhole) {
   for (const std::string& mask : sweep_masks()) {
     for (const bool sink : {false, true}) {
-      Case of{.batch = 2, .queries = 70, .keys = 140, .dim = 16, .value_dim = 24, .mask = mask, .scores = {"s - 0.02 * abs(q - k)"}, .sink = sink};
+      Case of{.batch = 2,
+              .queries = 70,
+              .keys = 140,
+              .dim = 16,
+              .value_dim = 24,
+              .mask = mask,
+              .scores = {"s - 0.02 * abs(q - k)"},
+              .sink = sink};
       const Draw draw(of);
       const Result exact = truth(draw);
       const Tensor plain = naive(draw);

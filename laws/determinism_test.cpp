@@ -22,7 +22,8 @@ void expect_same(const Result& a, const Result& b, const std::string& what) {
 TEST(Determinism, ThreadsDoNotChangeBits) {
   for (const std::string& kernel : kKernels) {
     for (const DType dtype : {DType::kF32, DType::kBF16}) {
-      const Draw draw({.queries = 150, .keys = 150, .dim = 32, .value_dim = 32, .dtype = dtype, .mask = "causal", .scores = {"alibi(slope)"}});
+      const Draw draw(
+          {.queries = 150, .keys = 150, .dim = 32, .value_dim = 32, .dtype = dtype, .mask = "causal", .scores = {"alibi(slope)"}});
       const Result one = run(draw, kernel, 1);
       for (const int threads : {1, 2, 3, 7}) expect_same(one, run(draw, kernel, threads), kernel + " threads " + std::to_string(threads));
     }
@@ -30,7 +31,14 @@ TEST(Determinism, ThreadsDoNotChangeBits) {
 }
 
 TEST(Determinism, ThreadsShareOneLongRowWithTheSameBits) {
-  const Draw draw({.heads = 1, .kv_heads = 1, .queries = 2, .keys = 9000, .dim = 16, .value_dim = 16, .mask = "causal & (k < 2000 | k > 4500)", .sink = true});
+  const Draw draw({.heads = 1,
+                   .kv_heads = 1,
+                   .queries = 2,
+                   .keys = 9000,
+                   .dim = 16,
+                   .value_dim = 16,
+                   .mask = "causal & (k < 2000 | k > 4500)",
+                   .sink = true});
   const Result one = run(draw, "simd", 1);
   for (const int threads : {2, 3, 5}) expect_same(one, run(draw, "simd", threads), "threads " + std::to_string(threads));
   EXPECT_EQ(violation(one, truth(draw), naive(draw), DType::kF32), "");
@@ -54,7 +62,8 @@ TEST(Determinism, NeighboursDoNotChangeBits) {
       problem.kernel = kernel;
       const Result alone = run(problem, {entry(draw.q, b), entry(draw.k, b), entry(draw.v, b)});
       const auto size = static_cast<std::size_t>(alone.o.count()) * sizeof(float);
-      EXPECT_EQ(std::memcmp(alone.o.view().data, all.o.data<std::byte>() + static_cast<std::size_t>(b) * size, size), 0) << kernel << " entry " << b;
+      EXPECT_EQ(std::memcmp(alone.o.view().data, all.o.data<std::byte>() + static_cast<std::size_t>(b) * size, size), 0)
+          << kernel << " entry " << b;
     }
   }
 }
@@ -78,22 +87,38 @@ TEST(Determinism, StridesDoNotChangeBits) {
 TEST(Determinism, MovingTheFutureLeavesThePastBitEqual) {
   for (const std::string& kernel : kKernels) {
     for (const std::int64_t now : {1, 63, 64, 100}) {
-      Draw draw({.heads = 1, .kv_heads = 1, .queries = 150, .keys = 150, .dim = 16, .value_dim = 16, .mask = "causal", .scores = {"alibi(slope)"}});
+      Draw draw({.heads = 1,
+                 .kv_heads = 1,
+                 .queries = 150,
+                 .keys = 150,
+                 .dim = 16,
+                 .value_dim = 16,
+                 .mask = "causal",
+                 .scores = {"alibi(slope)"}});
       const Result before = run(draw, kernel);
       for (std::int64_t i = now * 16; i < draw.k_store.count(); ++i) {
         store_real(draw.k_store.span(), i, i % 3 ? 1000.0 * std::cos(static_cast<double>(i)) : std::nan(""));
         store_real(draw.v_store.span(), i, i % 5 ? -77.0 : std::numeric_limits<double>::infinity());
       }
       const Result after = run(draw, kernel);
-      EXPECT_EQ(std::memcmp(before.o.view().data, after.o.view().data, static_cast<std::size_t>(now * 16) * sizeof(float)), 0) << kernel << " at " << now;
-      EXPECT_EQ(std::memcmp(before.lse.view().data, after.lse.view().data, static_cast<std::size_t>(now) * sizeof(float)), 0) << kernel << " at " << now;
+      EXPECT_EQ(std::memcmp(before.o.view().data, after.o.view().data, static_cast<std::size_t>(now * 16) * sizeof(float)), 0)
+          << kernel << " at " << now;
+      EXPECT_EQ(std::memcmp(before.lse.view().data, after.lse.view().data, static_cast<std::size_t>(now) * sizeof(float)), 0)
+          << kernel << " at " << now;
     }
   }
 }
 
 TEST(Determinism, DecodeAgreesWithPrefill) {
   for (const DType dtype : {DType::kF32, DType::kBF16}) {
-    Case of{.heads = 4, .queries = 130, .keys = 130, .dim = 32, .value_dim = 32, .dtype = dtype, .mask = "streaming(3, 40)", .scores = {"alibi(slope)"}};
+    Case of{.heads = 4,
+            .queries = 130,
+            .keys = 130,
+            .dim = 32,
+            .value_dim = 32,
+            .dtype = dtype,
+            .mask = "streaming(3, 40)",
+            .scores = {"alibi(slope)"}};
     of.kv_heads = 2;
     const Draw draw(of);
     const Result exact = truth(draw);

@@ -151,7 +151,9 @@ TEST(Kernels, ReferenceTakesEveryDtype) {
 TEST(SlowKernels, SeededSweep) {
   std::uint64_t seed = 1000;
   for (int round = 0; round < 400; ++round) {
-    const auto pick = [&seed](std::int64_t below) { return static_cast<std::int64_t>((seed = seed * 6364136223846793005ULL + 1442695040888963407ULL) >> 33) % below; };
+    const auto pick = [&seed](std::int64_t below) {
+      return static_cast<std::int64_t>((seed = seed * 6364136223846793005ULL + 1442695040888963407ULL) >> 33) % below;
+    };
     Case of = shaped(pick(200), pick(300), 1 + pick(140), 1 + pick(140));
     of.kv_heads = 1 + pick(3);
     of.heads = of.kv_heads * (1 + pick(3));

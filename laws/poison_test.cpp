@@ -18,7 +18,8 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 bool hidden_from_all(const plan::Body& body, std::int64_t key) {
   for (std::int64_t h = 0; h < body.layout.heads; ++h) {
     for (std::int64_t i = 0; i < body.layout.queries; ++i) {
-      if (body.mask.at({.q = body.layout.query_position(0, i), .k = key, .b = 0, .h = h, .g = body.layout.kv_head(h)}).integer) return false;
+      if (body.mask.at({.q = body.layout.query_position(0, i), .k = key, .b = 0, .h = h, .g = body.layout.kv_head(h)}).integer)
+        return false;
     }
   }
   return true;
@@ -63,8 +64,10 @@ TEST(Poison, AKeyThatOnlySomeRowsSeeHurtsThoseRowsAlone) {
       for (std::int64_t i = 0; i < 100; ++i) {
         for (std::int64_t c = 0; c < 16; ++c) {
           const float value = after.o.data<float>()[i * 16 + c];
-          if (i >= key) ASSERT_TRUE(std::isnan(value)) << kernel << " row " << i << " sees NaN at " << key;
-          else ASSERT_EQ(value, before.o.data<float>()[i * 16 + c]) << kernel << " row " << i << " does not see " << key;
+          if (i >= key)
+            ASSERT_TRUE(std::isnan(value)) << kernel << " row " << i << " sees NaN at " << key;
+          else
+            ASSERT_EQ(value, before.o.data<float>()[i * 16 + c]) << kernel << " row " << i << " does not see " << key;
         }
       }
     }
@@ -93,8 +96,10 @@ TEST(Poison, BadQueriesHurtTheirRowAlone) {
       const Result before = run(clean, kernel), after = run(dirty, kernel);
       for (std::int64_t i = 0; i < 70; ++i) {
         const float value = after.o.data<float>()[i * 8];
-        if (i == 20) EXPECT_TRUE(std::isnan(value)) << kernel;
-        else EXPECT_EQ(value, before.o.data<float>()[i * 8]) << kernel << " row " << i;
+        if (i == 20)
+          EXPECT_TRUE(std::isnan(value)) << kernel;
+        else
+          EXPECT_EQ(value, before.o.data<float>()[i * 8]) << kernel << " row " << i;
       }
     }
   }

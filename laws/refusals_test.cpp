@@ -13,7 +13,9 @@
 namespace heed::laws {
 namespace {
 
-Problem small() { return {.heads = 2, .kv_heads = 2, .queries = 4, .keys = 4, .dim = 8, .value_dim = 8}; }
+Problem small() {
+  return {.heads = 2, .kv_heads = 2, .queries = 4, .keys = 4, .dim = 8, .value_dim = 8};
+}
 
 /// The message of the Error that `act` throws, or "" when it throws none.
 std::string refusal(const std::function<void()>& act) {
@@ -31,7 +33,8 @@ void expect_refusal(const std::function<void(Problem&)>& spoil, const std::vecto
     spoil(problem);
     const Plan plan(problem);
   });
-  for (const std::string& part : says) EXPECT_NE(message.find(part), std::string::npos) << "'" << message << "' should say '" << part << "'";
+  for (const std::string& part : says)
+    EXPECT_NE(message.find(part), std::string::npos) << "'" << message << "' should say '" << part << "'";
 }
 
 TEST(Refusals, OfTheProblem) {
@@ -56,8 +59,10 @@ TEST(Refusals, OfFormulas) {
   expect_refusal([](Problem& p) { p.mask = symbols::k + 1; }, {"a mask must be boolean", "integer"});
   expect_refusal([](Problem& p) { p.scores = {symbols::k < 3}; }, {"boolean"});
   expect_refusal([](Problem& p) { p.mask = Table("nowhere")[symbols::k] < 3; }, {"nowhere"});
-  expect_refusal([&](Problem& p) { p.tables["t"] = view(one, {1}), p.mask = Table("t")(symbols::q, symbols::k) < 3.0; }, {"rank 1", "2 indices"});
-  expect_refusal([&](Problem& p) { p.tables["t"] = view(one, {1}), p.scores = {symbols::s + Table("t")[symbols::k]}; }, {"t[1]", "shape [1]", "k = 1"});
+  expect_refusal([&](Problem& p) { p.tables["t"] = view(one, {1}), p.mask = Table("t")(symbols::q, symbols::k) < 3.0; },
+                 {"rank 1", "2 indices"});
+  expect_refusal([&](Problem& p) { p.tables["t"] = view(one, {1}), p.scores = {symbols::s + Table("t")[symbols::k]}; },
+                 {"t[1]", "shape [1]", "k = 1"});
   expect_refusal([](Problem& p) { p.mask = symbols::k / (symbols::q - 2) == 0; }, {"division by zero", "q = 2"});
 }
 
@@ -67,16 +72,24 @@ TEST(Refusals, OfTensorsBeforeAnythingIsWritten) {
   Tensor good(DType::kF32, shape), wrong(DType::kF32, {1, 2, 5, 8}), other(DType::kF16, shape);
   Tensor o = poisoned(DType::kF32, shape), lse(DType::kF32, {1, 2, 5});
   const auto message = [&](const Inputs& inputs, const Outputs& outputs) { return refusal([&] { plan.run(inputs, outputs); }); };
-  EXPECT_NE(message({wrong.view(), good.view(), good.view()}, {.o = o.span()}).find("tensor q: wrong shape; expected [1, 2, 4, 8]; found [1, 2, 5, 8]"), std::string::npos);
-  EXPECT_NE(message({good.view(), other.view(), good.view()}, {.o = o.span()}).find("tensor k: wrong element type; expected f32; found f16"), std::string::npos);
+  EXPECT_NE(message({wrong.view(), good.view(), good.view()}, {.o = o.span()})
+                .find("tensor q: wrong shape; expected [1, 2, 4, 8]; found [1, 2, 5, 8]"),
+            std::string::npos);
+  EXPECT_NE(
+      message({good.view(), other.view(), good.view()}, {.o = o.span()}).find("tensor k: wrong element type; expected f32; found f16"),
+      std::string::npos);
   EXPECT_NE(message({good.view(), good.view(), good.view()}, {.o = o.span(), .lse = lse.span()}).find("tensor lse"), std::string::npos);
-  EXPECT_NE(message({good.view(), good.view(), good.view()}, {.o = o.span(), .maximum = Tensor(DType::kF32, {1, 2, 4}).span()}).find("Problem::statistics"), std::string::npos);
+  EXPECT_NE(message({good.view(), good.view(), good.view()}, {.o = o.span(), .maximum = Tensor(DType::kF32, {1, 2, 4}).span()})
+                .find("Problem::statistics"),
+            std::string::npos);
   EXPECT_TRUE(same_bits(o, poisoned(DType::kF32, shape)));
 }
 
 TEST(Refusals, OfDisagreeingTensors) {
   Tensor q(DType::kF32, {1, 4, 8, 16}), k(DType::kF32, {1, 2, 9, 16});
-  const auto message = [&](const Dims& v, DType dtype = DType::kF32) { return refusal([&] { (void)problem_of(q.view(), k.view(), Tensor(dtype, v).view()); }); };
+  const auto message = [&](const Dims& v, DType dtype = DType::kF32) {
+    return refusal([&] { (void)problem_of(q.view(), k.view(), Tensor(dtype, v).view()); });
+  };
   EXPECT_EQ(message({1, 2, 9, 4}), "");
   EXPECT_NE(message({1, 2, 8, 4}).find("numbers of keys disagree"), std::string::npos);
   EXPECT_NE(message({2, 2, 9, 4}).find("batch sizes disagree"), std::string::npos);

@@ -19,12 +19,24 @@ void* counted(std::size_t size, std::size_t alignment) {
 }
 }  // namespace
 
-void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t alignment) { return counted(size, static_cast<std::size_t>(alignment)); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void* operator new(std::size_t size) {
+  return counted(size, alignof(std::max_align_t));
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
 
 namespace heed::laws {
 namespace {
@@ -42,7 +54,8 @@ std::int64_t bytes_of_run(const Plan& plan, const Draw& draw) {
 
 TEST(Scratch, ThePlanStatesWhatRunTakes) {
   for (const std::string& kernel : {std::string("simd"), std::string("classic"), std::string("reference")}) {
-    for (const Case& of : {Case{.queries = 130, .keys = 200, .mask = "causal", .scores = {"alibi(slope)"}}, Case{.heads = 1, .kv_heads = 1, .queries = 1, .keys = 5000},
+    for (const Case& of : {Case{.queries = 130, .keys = 200, .mask = "causal", .scores = {"alibi(slope)"}},
+                           Case{.heads = 1, .kv_heads = 1, .queries = 1, .keys = 5000},
                            Case{.queries = 70, .keys = 70, .dtype = DType::kBF16, .mask = "dense(seen)"}}) {
       for (const int threads : {1, 2}) {
         const Draw draw(of);
@@ -58,7 +71,8 @@ TEST(Scratch, ThePlanStatesWhatRunTakes) {
 
 TEST(Scratch, FusedScratchDoesNotGrowWithLength) {
   const auto scratch = [](std::int64_t length, int threads) {
-    Problem problem{.heads = 8, .kv_heads = 8, .queries = length, .keys = length, .dim = 128, .value_dim = 128, .mask = causal(), .threads = threads};
+    Problem problem{
+        .heads = 8, .kv_heads = 8, .queries = length, .keys = length, .dim = 128, .value_dim = 128, .mask = causal(), .threads = threads};
     return Plan(problem).scratch_bytes();
   };
   EXPECT_EQ(scratch(1024, 1), scratch(131072, 1));

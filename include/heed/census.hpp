@@ -14,9 +14,9 @@ struct CensusOutputs {
   TensorSpan seen_by{};   ///< [B, Hq, Tk] i64: how many queries could see key j
   TensorSpan map{};       ///< [B, Hq, R, C] f32: row r pools queries [r Tq / R, (r+1) Tq / R), likewise columns; a row of it sums to 1
   std::vector<std::int64_t> rows{};  ///< query indices for the two outputs below
-  TensorSpan weights{};   ///< [B, Hq, rows, Tk] f32: exact P of the chosen rows
-  TensorSpan top_keys{};  ///< [B, Hq, rows, n] i64: the n keys with most weight, most first, ties by index; -1 past the visible
-  TensorSpan top_weights{};  ///< [B, Hq, rows, n] f32: their weights; 0 past the visible
+  TensorSpan weights{};              ///< [B, Hq, rows, Tk] f32: exact P of the chosen rows
+  TensorSpan top_keys{};             ///< [B, Hq, rows, n] i64: the n keys with most weight, most first, ties by index; -1 past the visible
+  TensorSpan top_weights{};          ///< [B, Hq, rows, n] f32: their weights; 0 past the visible
 };
 
 /// `plan` is the plan that made `lse` [B, Hq, Tq] f32. Throws Error where shapes or dtypes disagree, before anything is written.

@@ -28,14 +28,14 @@ struct Align {
 };
 
 struct Problem {
-  std::int64_t batch = 1;     ///< B
-  std::int64_t heads = 1;     ///< Hq
-  std::int64_t kv_heads = 1;  ///< Hkv; query head h reads kv head h / (Hq / Hkv)
-  std::int64_t queries = 0;   ///< Tq
-  std::int64_t keys = 0;      ///< Tk
-  std::int64_t dim = 0;       ///< D of Q and K
-  std::int64_t value_dim = 0; ///< Dv of V and O
-  DType dtype = DType::kF32;  ///< of Q, K, V: f32, bf16, f16; f64 through the reference
+  std::int64_t batch = 1;      ///< B
+  std::int64_t heads = 1;      ///< Hq
+  std::int64_t kv_heads = 1;   ///< Hkv; query head h reads kv head h / (Hq / Hkv)
+  std::int64_t queries = 0;    ///< Tq
+  std::int64_t keys = 0;       ///< Tk
+  std::int64_t dim = 0;        ///< D of Q and K
+  std::int64_t value_dim = 0;  ///< Dv of V and O
+  DType dtype = DType::kF32;   ///< of Q, K, V: f32, bf16, f16; f64 through the reference
 
   std::optional<double> scale{};  ///< first s = scale * (q . k); default 1/sqrt(D)
   Expr mask{};                    ///< boolean; empty means full
@@ -43,7 +43,7 @@ struct Problem {
   Tables tables{};                ///< what the formulas look up
   TensorView sink{};              ///< optional logit per query head [Hq]: a start state of the softmax
   Align align{};
-  std::int64_t first_key = 0;     ///< position of key 0: for a part of a longer sequence of keys
+  std::int64_t first_key = 0;  ///< position of key 0: for a part of a longer sequence of keys
 
   bool statistics = false;  ///< Outputs::maximum, entropy, effective, visible are wanted
   bool weights = false;     ///< Outputs::weights (Tq x Tk per head) is wanted: the classic operator's answer

@@ -122,7 +122,9 @@ struct TensorSpan {
       : data(data_), dtype(dtype_), shape(shape_), strides(strides_) {}
 
   [[nodiscard]] bool given() const { return shape.rank() > 0 || data != nullptr; }
-  operator TensorView() const { return {data, dtype, shape, strides}; }  // NOLINT(google-explicit-constructor): reading what may be written is harmless
+  operator TensorView() const {
+    return {data, dtype, shape, strides};
+  }  // NOLINT(google-explicit-constructor): reading what may be written is harmless
 };
 
 /// A contiguous view of `pointer`; the element type follows from the pointer.

@@ -15,12 +15,20 @@ namespace {
 TensorView laid_out(Tensor& store, DType dtype, const Dims& shape, Memory memory, bool keys) {
   const std::int64_t b = shape[0], h = shape[1], t = shape[2], d = shape[3];
   switch (memory) {
-    case Memory::kDense: break;
-    case Memory::kTokens: store = Tensor(dtype, {b, t, h, d}); return {store.span().data, dtype, shape, {t * h * d, d, h * d, 1}};
-    case Memory::kColumns: store = Tensor(dtype, {b, h, d, t}); return {store.span().data, dtype, shape, {h * d * t, d * t, 1, t}};
+    case Memory::kDense:
+      break;
+    case Memory::kTokens:
+      store = Tensor(dtype, {b, t, h, d});
+      return {store.span().data, dtype, shape, {t * h * d, d, h * d, 1}};
+    case Memory::kColumns:
+      store = Tensor(dtype, {b, h, d, t});
+      return {store.span().data, dtype, shape, {h * d * t, d * t, 1, t}};
     case Memory::kReversed:
       store = Tensor(dtype, shape);
-      return {static_cast<std::byte*>(store.span().data) + std::max<std::int64_t>(t - 1, 0) * d * size_of(dtype), dtype, shape, {h * t * d, t * d, -d, 1}};
+      return {static_cast<std::byte*>(store.span().data) + std::max<std::int64_t>(t - 1, 0) * d * size_of(dtype),
+              dtype,
+              shape,
+              {h * t * d, t * d, -d, 1}};
     case Memory::kOneKey:
       if (!keys) break;
       store = Tensor(dtype, {b, h, 1, d});
@@ -37,11 +45,16 @@ void fill(Tensor& tensor, std::mt19937_64& random, double factor) {
 
 std::string name_of(Memory memory) {
   switch (memory) {
-    case Memory::kDense: return "dense";
-    case Memory::kTokens: return "tokens";
-    case Memory::kColumns: return "columns";
-    case Memory::kReversed: return "reversed";
-    case Memory::kOneKey: return "one key";
+    case Memory::kDense:
+      return "dense";
+    case Memory::kTokens:
+      return "tokens";
+    case Memory::kColumns:
+      return "columns";
+    case Memory::kReversed:
+      return "reversed";
+    case Memory::kOneKey:
+      return "one key";
   }
   return "";
 }
@@ -58,7 +71,8 @@ std::map<std::string, Tensor> tables_of(const Case& of) {
   const std::int64_t span = std::max<std::int64_t>(std::max(of.queries, of.keys), 1);
   const std::int64_t square = span <= 1024 ? span : 1;  // dense tables only where they stay small
   std::map<std::string, Tensor> tables;
-  tables["length"] = table<std::int64_t>(DType::kI64, {of.batch}, [&](std::int64_t b) { return std::max<std::int64_t>(of.keys - 3 - 7 * b, 0); });
+  tables["length"] =
+      table<std::int64_t>(DType::kI64, {of.batch}, [&](std::int64_t b) { return std::max<std::int64_t>(of.keys - 3 - 7 * b, 0); });
   tables["offsets"] = table<std::int32_t>(DType::kI32, {5}, [&](std::int64_t i) { return i == 4 ? span : span * i / 7; });
   tables["global"] = table<bool>(DType::kBool, {span}, [](std::int64_t i) { return i % 37 == 5; });
   tables["seen"] = table<bool>(DType::kBool, {square, square}, [&](std::int64_t i) { return (i / square * 7 + i % square * 3) % 5 < 2; });
@@ -74,8 +88,8 @@ std::map<std::string, Tensor> tables_of(const Case& of) {
 
 std::string Case::text() const {
   std::ostringstream text;
-  text << "B" << batch << " Hq" << heads << " Hkv" << kv_heads << " Tq" << queries << " Tk" << keys << " D" << dim << " Dv" << value_dim << " "
-       << heed::name_of(dtype) << " mask{" << mask << "}";
+  text << "B" << batch << " Hq" << heads << " Hkv" << kv_heads << " Tq" << queries << " Tk" << keys << " D" << dim << " Dv" << value_dim
+       << " " << heed::name_of(dtype) << " mask{" << mask << "}";
   for (const std::string& score : scores) text << " score{" << score << "}";
   text << " " << laws::name_of(memory) << " logits" << logits << (sink ? " sink" : "") << " seed" << seed;
   return text.str();
@@ -111,7 +125,8 @@ Tensor poisoned(DType dtype, const Dims& shape) {
 
 bool same_bits(const Tensor& a, const Tensor& b) {
   return a.dtype() == b.dtype() && a.shape() == b.shape() &&
-         (a.view().data == b.view().data || std::memcmp(a.view().data, b.view().data, static_cast<std::size_t>(a.count() * size_of(a.dtype()))) == 0);
+         (a.view().data == b.view().data ||
+          std::memcmp(a.view().data, b.view().data, static_cast<std::size_t>(a.count() * size_of(a.dtype()))) == 0);
 }
 
 Tensor converted(const TensorView& from, DType dtype) {
@@ -168,7 +183,9 @@ Result truth(Problem problem, const Inputs& inputs) {
   return run(problem, {q.view(), k.view(), v.view()});
 }
 
-Result truth(const Draw& draw) { return truth(draw.problem(), {draw.q, draw.k, draw.v}); }
+Result truth(const Draw& draw) {
+  return truth(draw.problem(), {draw.q, draw.k, draw.v});
+}
 
 Tensor naive(const Draw& draw) {
   const Plan plan(draw.problem());
@@ -181,7 +198,8 @@ std::string violation(const Result& result, const Result& truth, const Tensor& n
   std::ostringstream text;
   const reference::Accuracy accuracy = reference::judge(result.o.view(), truth.o.view(), naive.view(), dtype);
   if (!accuracy.holds()) {
-    text << "O: max error " << accuracy.max_error << " (bound " << accuracy.max_bound << "), RMS " << accuracy.rms_error << " (bound " << accuracy.rms_bound << "); ";
+    text << "O: max error " << accuracy.max_error << " (bound " << accuracy.max_bound << "), RMS " << accuracy.rms_error << " (bound "
+         << accuracy.rms_bound << "); ";
   }
   const double tolerance = reference::statistic_tolerance(dtype);
   const auto check = [&](const char* name, const Tensor& got, const Tensor& want) {
@@ -198,9 +216,21 @@ std::string violation(const Result& result, const Result& truth, const Tensor& n
 }
 
 const std::vector<std::string>& sweep_masks() {
-  static const std::vector<std::string> kMasks = {
-      "full", "causal", "window(9)", "window(3, 20)", "prefix(12)", "lengths(length[b])", "documents(offsets)", "causal & documents(offsets)",
-      "chunked(24)", "streaming(4, 16)", "dilated(6, 5)", "longformer(10, global)", "dense(seen)", "k % 5 == h % 5 | q == k", "q * 3 < k * 2 + 17"};
+  static const std::vector<std::string> kMasks = {"full",
+                                                  "causal",
+                                                  "window(9)",
+                                                  "window(3, 20)",
+                                                  "prefix(12)",
+                                                  "lengths(length[b])",
+                                                  "documents(offsets)",
+                                                  "causal & documents(offsets)",
+                                                  "chunked(24)",
+                                                  "streaming(4, 16)",
+                                                  "dilated(6, 5)",
+                                                  "longformer(10, global)",
+                                                  "dense(seen)",
+                                                  "k % 5 == h % 5 | q == k",
+                                                  "q * 3 < k * 2 + 17"};
   return kMasks;
 }
 

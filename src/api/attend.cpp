@@ -29,7 +29,9 @@ struct RowPlace {
   std::int64_t b, h, i;
 };
 
-std::int64_t offset_of(const Dims& strides, const RowPlace& row) { return row.b * strides[0] + row.h * strides[1] + row.i * strides[2]; }
+std::int64_t offset_of(const Dims& strides, const RowPlace& row) {
+  return row.b * strides[0] + row.h * strides[1] + row.i * strides[2];
+}
 
 void merge_row(std::span<const Partial> parts, const TensorView& sink, const TensorSpan& o, const TensorSpan& lse, const RowPlace& row,
                std::span<double> values) {
@@ -37,12 +39,14 @@ void merge_row(std::span<const Partial> parts, const TensorView& sink, const Ten
   state::SoftmaxState state{.o = values};
   for (const Partial& part : parts) {
     const std::int64_t at = offset_of(part.o.strides, row);
-    state.merge(static_cast<const float*>(part.lse.data)[offset_of(part.lse.strides, row)], 1.0,
-                [&](std::size_t c) { return static_cast<const float*>(part.o.data)[at + static_cast<std::int64_t>(c) * part.o.strides[3]]; });
+    state.merge(static_cast<const float*>(part.lse.data)[offset_of(part.lse.strides, row)], 1.0, [&](std::size_t c) {
+      return static_cast<const float*>(part.o.data)[at + static_cast<std::int64_t>(c) * part.o.strides[3]];
+    });
   }
   if (sink.given()) state.merge(real_at(sink, row.h * sink.strides[0]), 1.0, [](std::size_t) { return 0.0; });
   if (lse.given()) store_real(lse, offset_of(lse.strides, row), state.lse());
-  for (std::size_t c = 0; o.given() && c < values.size(); ++c) store_real(o, offset_of(o.strides, row) + static_cast<std::int64_t>(c) * o.strides[3], state.output(c));
+  for (std::size_t c = 0; o.given() && c < values.size(); ++c)
+    store_real(o, offset_of(o.strides, row) + static_cast<std::int64_t>(c) * o.strides[3], state.output(c));
 }
 
 }  // namespace

@@ -17,8 +17,12 @@ std::string usage_of(const formula::Named& named) {
 }
 
 Entry entry_of(const formula::Named& named) {
-  return {.kind = named.kind, .usage = usage_of(named), .text = to_text(parse(named.example, formula::example_tables())), .meaning = named.meaning,
-          .source = named.source, .example = named.example};
+  return {.kind = named.kind,
+          .usage = usage_of(named),
+          .text = to_text(parse(named.example, formula::example_tables())),
+          .meaning = named.meaning,
+          .source = named.source,
+          .example = named.example};
 }
 
 }  // namespace
@@ -28,11 +32,20 @@ std::vector<Entry> catalogue() {
   for (const formula::Named& named : formula::named_masks()) entries.push_back(entry_of(named));
   for (const formula::Named& named : formula::named_scores()) entries.push_back(entry_of(named));
   for (const mechanism::Recipe& recipe : mechanism::recipes()) {
-    entries.push_back({.kind = "mechanism", .usage = std::string(recipe.name), .text = std::string(recipe.similarity) + "; state: " + std::string(recipe.state),
-                       .meaning = std::string(recipe.meaning), .source = std::string(recipe.source), .example = ""});
+    entries.push_back({.kind = "mechanism",
+                       .usage = std::string(recipe.name),
+                       .text = std::string(recipe.similarity) + "; state: " + std::string(recipe.state),
+                       .meaning = std::string(recipe.meaning),
+                       .source = std::string(recipe.source),
+                       .example = ""});
   }
   for (const kernel::Kernel& kernel : kernel::table()) {
-    entries.push_back({.kind = "kernel", .usage = std::string(kernel.name), .text = kernel.fused ? "fused" : "not fused", .meaning = std::string(kernel.what), .source = "", .example = ""});
+    entries.push_back({.kind = "kernel",
+                       .usage = std::string(kernel.name),
+                       .text = kernel.fused ? "fused" : "not fused",
+                       .meaning = std::string(kernel.what),
+                       .source = "",
+                       .example = ""});
   }
   return entries;
 }

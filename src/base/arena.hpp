@@ -14,14 +14,16 @@ namespace heed::base {
 
 inline constexpr std::size_t kAlignment = 64;
 
-[[nodiscard]] constexpr std::size_t rounded(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+[[nodiscard]] constexpr std::size_t rounded(std::size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 /// For tests: while true, scratch starts as NaN instead of whatever was there.
 inline std::atomic<bool> poison_scratch{false};
 
 class Arena {
  public:
-  explicit Arena(std::size_t bytes) : memory_(static_cast<std::byte*>(::operator new(bytes, std::align_val_t{kAlignment}))), size_(bytes) {
+  explicit Arena(std::size_t bytes) : memory_(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{kAlignment}))), size_(bytes) {
     if (poison_scratch) std::memset(memory_.get(), 0xFF, size_);
   }
 
@@ -44,7 +46,7 @@ class Arena {
 
  private:
   struct Free {
-    void operator()(std::byte* memory) const { ::operator delete(memory, std::align_val_t{kAlignment}); }
+    void operator()(std::byte* memory) const { ::operator delete (memory, std::align_val_t{kAlignment}); }
   };
   std::unique_ptr<std::byte, Free> memory_;
   std::size_t size_;

@@ -9,7 +9,9 @@
 
 namespace heed::base {
 
-int available_threads() { return std::max(1, tbb::info::default_concurrency()); }
+int available_threads() {
+  return std::max(1, tbb::info::default_concurrency());
+}
 
 void run_tasks(int threads, std::int64_t tasks, const Task& task) {
   const int workers = static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), tasks));

@@ -15,7 +15,8 @@ class Task {
  public:
   template <class Function>
   explicit Task(Function& function)
-      : object_(&function), call_([](const void* object, int worker, std::int64_t index) { (*static_cast<const Function*>(object))(worker, index); }) {}
+      : object_(&function),
+        call_([](const void* object, int worker, std::int64_t index) { (*static_cast<const Function*>(object))(worker, index); }) {}
   void operator()(int worker, std::int64_t index) const { call_(object_, worker, index); }
 
  private:

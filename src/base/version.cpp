@@ -4,9 +4,13 @@
 
 namespace heed {
 
-std::string version() { return HEED_VERSION; }
+std::string version() {
+  return HEED_VERSION;
+}
 
-std::vector<std::string> instruction_sets() { return kernel::simd::runnable(); }
+std::vector<std::string> instruction_sets() {
+  return kernel::simd::runnable();
+}
 
 std::string build_text() {
   std::string text = "heed " + version() + "\ncommit     " HEED_COMMIT "\ncompiler   " __VERSION__ " (" HEED_BUILD ")\n";

@@ -46,48 +46,79 @@ inline bool modulo(std::int64_t a, std::int64_t b, std::int64_t& out) {
 
 inline bool compare(Op op, auto a, auto b) {
   switch (op) {
-    case Op::kLess: return a < b;
-    case Op::kLessEqual: return a <= b;
-    case Op::kGreater: return a > b;
-    case Op::kGreaterEqual: return a >= b;
-    case Op::kEqual: return a == b;
-    default: return a != b;
+    case Op::kLess:
+      return a < b;
+    case Op::kLessEqual:
+      return a <= b;
+    case Op::kGreater:
+      return a > b;
+    case Op::kGreaterEqual:
+      return a >= b;
+    case Op::kEqual:
+      return a == b;
+    default:
+      return a != b;
   }
 }
 
 /// True when the result has no value.
 inline bool integer_operation(Op op, std::int64_t a, std::int64_t b, std::int64_t& out) {
   switch (op) {
-    case Op::kNegate: return subtract(0, a, out);
-    case Op::kAdd: return add(a, b, out);
-    case Op::kSubtract: return subtract(a, b, out);
-    case Op::kMultiply: return multiply(a, b, out);
-    case Op::kDivide: return divide(a, b, out);
-    case Op::kModulo: return modulo(a, b, out);
-    case Op::kMin: out = std::min(a, b); return false;
-    case Op::kMax: out = std::max(a, b); return false;
+    case Op::kNegate:
+      return subtract(0, a, out);
+    case Op::kAdd:
+      return add(a, b, out);
+    case Op::kSubtract:
+      return subtract(a, b, out);
+    case Op::kMultiply:
+      return multiply(a, b, out);
+    case Op::kDivide:
+      return divide(a, b, out);
+    case Op::kModulo:
+      return modulo(a, b, out);
+    case Op::kMin:
+      out = std::min(a, b);
+      return false;
+    case Op::kMax:
+      out = std::max(a, b);
+      return false;
     case Op::kAbs:
       out = a;
       return a < 0 ? subtract(0, a, out) : false;
-    default: out = a; return false;  // floor of an integer
+    default:
+      out = a;
+      return false;  // floor of an integer
   }
 }
 
 inline double real_operation(Op op, double a, double b) {
   switch (op) {
-    case Op::kNegate: return -a;
-    case Op::kAdd: return a + b;
-    case Op::kSubtract: return a - b;
-    case Op::kMultiply: return a * b;
-    case Op::kDivide: return a / b;
-    case Op::kModulo: return a - b * std::floor(a / b);
-    case Op::kMin: return std::isnan(a) || std::isnan(b) ? NAN : std::min(a, b);
-    case Op::kMax: return std::isnan(a) || std::isnan(b) ? NAN : std::max(a, b);
-    case Op::kAbs: return std::fabs(a);
-    case Op::kExp: return std::exp(a);
-    case Op::kLog: return std::log(a);
-    case Op::kTanh: return std::tanh(a);
-    default: return 1.0 / (1.0 + std::exp(-a));  // sigmoid
+    case Op::kNegate:
+      return -a;
+    case Op::kAdd:
+      return a + b;
+    case Op::kSubtract:
+      return a - b;
+    case Op::kMultiply:
+      return a * b;
+    case Op::kDivide:
+      return a / b;
+    case Op::kModulo:
+      return a - b * std::floor(a / b);
+    case Op::kMin:
+      return std::isnan(a) || std::isnan(b) ? NAN : std::min(a, b);
+    case Op::kMax:
+      return std::isnan(a) || std::isnan(b) ? NAN : std::max(a, b);
+    case Op::kAbs:
+      return std::fabs(a);
+    case Op::kExp:
+      return std::exp(a);
+    case Op::kLog:
+      return std::log(a);
+    case Op::kTanh:
+      return std::tanh(a);
+    default:
+      return 1.0 / (1.0 + std::exp(-a));  // sigmoid
   }
 }
 

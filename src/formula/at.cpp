@@ -63,13 +63,20 @@ Value operation(const Step& step, int self, std::span<const Value> values) {
 
 Value leaf(const Step& step, const Place& place) {
   switch (step.op) {
-    case Op::kScore: return {.real = place.s};
-    case Op::kQuery: return {.integer = place.q};
-    case Op::kKey: return {.integer = place.k};
-    case Op::kBatch: return {.integer = place.b};
-    case Op::kHead: return {.integer = place.h};
-    case Op::kKvHead: return {.integer = place.g};
-    default: return {.integer = step.integer, .real = step.real};
+    case Op::kScore:
+      return {.real = place.s};
+    case Op::kQuery:
+      return {.integer = place.q};
+    case Op::kKey:
+      return {.integer = place.k};
+    case Op::kBatch:
+      return {.integer = place.b};
+    case Op::kHead:
+      return {.integer = place.h};
+    case Op::kKvHead:
+      return {.integer = place.g};
+    default:
+      return {.integer = step.integer, .real = step.real};
   }
 }
 

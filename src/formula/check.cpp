@@ -15,9 +15,12 @@ namespace heed::formula {
 
 std::string_view name_of(Type type) {
   switch (type) {
-    case Type::kBoolean: return "boolean";
-    case Type::kInteger: return "integer";
-    case Type::kReal: return "real";
+    case Type::kBoolean:
+      return "boolean";
+    case Type::kInteger:
+      return "integer";
+    case Type::kReal:
+      return "real";
   }
   return "";
 }
@@ -54,7 +57,8 @@ class Checker {
 
   void require(int step, Type type, const Node& node, std::string_view role) const {
     if (type_of(step) != type) {
-      fail(node, std::string(role) + " must be " + std::string(name_of(type)) + ", but `" + quote(node) + "` is " + std::string(name_of(type_of(step))));
+      fail(node, std::string(role) + " must be " + std::string(name_of(type)) + ", but `" + quote(node) + "` is " +
+                     std::string(name_of(type_of(step))));
     }
   }
 
@@ -72,8 +76,15 @@ class Checker {
   [[nodiscard]] const Step& at(int step) const { return formula_.steps_[static_cast<std::size_t>(step)]; }
 
   int add(const Step& step) {
-    std::vector<std::int64_t> key{static_cast<int>(step.kind), static_cast<int>(step.op), static_cast<int>(step.operand), step.args[0],
-                                  step.args[1], step.args[2], step.integer, std::bit_cast<std::int64_t>(step.real), step.table};
+    std::vector<std::int64_t> key{static_cast<int>(step.kind),
+                                  static_cast<int>(step.op),
+                                  static_cast<int>(step.operand),
+                                  step.args[0],
+                                  step.args[1],
+                                  step.args[2],
+                                  step.integer,
+                                  std::bit_cast<std::int64_t>(step.real),
+                                  step.table};
     key.insert(key.end(), step.indices.begin(), step.indices.end());
     const auto [place, fresh] = shared_.try_emplace(std::move(key), static_cast<int>(formula_.steps_.size()));
     if (fresh) formula_.steps_.push_back(step);
@@ -82,10 +93,14 @@ class Checker {
 
   int build(const Node& node) {
     switch (info(node.op).form) {
-      case Form::kLiteral: return literal(node);
-      case Form::kSymbol: return symbol(node);
-      case Form::kLookup: return lookup(node);
-      default: return operation(node);
+      case Form::kLiteral:
+        return literal(node);
+      case Form::kSymbol:
+        return symbol(node);
+      case Form::kLookup:
+        return lookup(node);
+      default:
+        return operation(node);
     }
   }
 
@@ -134,8 +149,8 @@ class Checker {
     const TensorView& view = formula_.tables_[static_cast<std::size_t>(step.table)].view;
     step.type = is_real(view.dtype) ? Type::kReal : view.dtype == DType::kBool ? Type::kBoolean : Type::kInteger;
     if (static_cast<int>(node.args.size()) != view.shape.rank()) {
-      fail(node, "table `" + node.name + "` has rank " + std::to_string(view.shape.rank()) + " (shape " + heed::to_text(view.shape) + ") but is given " +
-                     std::to_string(node.args.size()) + (node.args.size() == 1 ? " index" : " indices"));
+      fail(node, "table `" + node.name + "` has rank " + std::to_string(view.shape.rank()) + " (shape " + heed::to_text(view.shape) +
+                     ") but is given " + std::to_string(node.args.size()) + (node.args.size() == 1 ? " index" : " indices"));
     }
     for (const Expr& argument : node.args) {
       const int index = visit(argument);
@@ -158,7 +173,8 @@ class Checker {
 
   void require_number(int step, const Node& argument, const Node& node) const {
     if (type_of(step) == Type::kBoolean) {
-      fail(argument, "`" + std::string(info(node.op).text) + "` works on numbers, but `" + quote(argument) + "` is boolean (select(c, a, b) makes a number of it)");
+      fail(argument, "`" + std::string(info(node.op).text) + "` works on numbers, but `" + quote(argument) +
+                         "` is boolean (select(c, a, b) makes a number of it)");
     }
   }
 
@@ -179,7 +195,8 @@ class Checker {
       case Op::kNot:
       case Op::kAnd:
       case Op::kOr:
-        for (std::size_t i = 0; i < node.args.size(); ++i) require(step.args[i], Type::kBoolean, node.args[i].node(), "an operand of `" + std::string(info(node.op).text) + "`");
+        for (std::size_t i = 0; i < node.args.size(); ++i)
+          require(step.args[i], Type::kBoolean, node.args[i].node(), "an operand of `" + std::string(info(node.op).text) + "`");
         step.operand = step.type = Type::kBoolean;
         return;
       case Op::kEqual:
@@ -220,7 +237,9 @@ class Checker {
       case Op::kModulo:
         step.operand = step.type = unify(node, step, 0);
         return;
-      default: step.operand = step.type = unify(node, step, 0); return;
+      default:
+        step.operand = step.type = unify(node, step, 0);
+        return;
     }
   }
 
@@ -249,7 +268,8 @@ Formula Formula::score(std::span<const Expr> chain, const Tables& tables) {
   for (const Expr& expression : chain) {
     if (expression.empty()) continue;
     const int step = checker.begin(expression);
-    if (checker.type_of(step) == Type::kBoolean) checker.fail(expression.node(), "a score must be a number, but `" + to_text(expression) + "` is boolean");
+    if (checker.type_of(step) == Type::kBoolean)
+      checker.fail(expression.node(), "a score must be a number, but `" + to_text(expression) + "` is boolean");
     formula.result_ = checker.real(step);
     checker.chain(formula.result_);
   }

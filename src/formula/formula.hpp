@@ -26,10 +26,10 @@ struct Step {
   enum class Kind : std::uint8_t { kOperation, kToReal };
   Kind kind = Kind::kOperation;
   Op op = Op::kInteger;
-  Type type = Type::kInteger;  ///< of the result
+  Type type = Type::kInteger;     ///< of the result
   Type operand = Type::kInteger;  ///< of the (numeric) operands: tells integer from real comparison, division, min, …
   std::array<int, 3> args{-1, -1, -1};
-  std::int64_t integer = 0;    ///< literals
+  std::int64_t integer = 0;  ///< literals
   double real = 0;
   int table = -1;              ///< kLookup: index into Formula::tables
   std::vector<int> indices{};  ///< kLookup: steps of its indices
@@ -69,7 +69,9 @@ class Formula {
   [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
   [[nodiscard]] const std::vector<BoundTable>& tables() const { return tables_; }
   [[nodiscard]] int result() const { return result_; }
-  [[nodiscard]] std::uint8_t depends() const { return steps_.empty() ? std::uint8_t{kOnScore} : steps_[static_cast<std::size_t>(result_)].depends; }
+  [[nodiscard]] std::uint8_t depends() const {
+    return steps_.empty() ? std::uint8_t{kOnScore} : steps_[static_cast<std::size_t>(result_)].depends;
+  }
   /// True when any step reads q: then the problem must say how queries are aligned.
   [[nodiscard]] bool mentions_query() const;
 

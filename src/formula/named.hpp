@@ -20,12 +20,12 @@ struct NamedTable {
 using Argument = std::variant<Expr, NamedTable>;
 
 struct Named {
-  std::string kind;                          ///< "mask" or "score"
-  std::string name;                          ///< "window"
-  std::vector<std::string> parameters;       ///< {"left", "right"}; a name may have several rows of different length
-  std::string meaning;                       ///< one sentence
-  std::string source;                        ///< paper, equation or program
-  std::string example;                       ///< a call that parses once the example tables are bound: "window(16)"
+  std::string kind;                     ///< "mask" or "score"
+  std::string name;                     ///< "window"
+  std::vector<std::string> parameters;  ///< {"left", "right"}; a name may have several rows of different length
+  std::string meaning;                  ///< one sentence
+  std::string source;                   ///< paper, equation or program
+  std::string example;                  ///< a call that parses once the example tables are bound: "window(16)"
   /// Throws Error when an argument is of the wrong sort.
   std::function<Expr(std::span<const Argument>)> build;
 };

@@ -14,14 +14,40 @@
 namespace heed::formula {
 
 enum class Op : std::uint8_t {
-  kInteger, kReal, kBoolean,                                          // literals
-  kScore, kQuery, kKey, kBatch, kHead, kKvHead,                       // symbols
-  kLookup,                                                            // name[args…]
-  kNegate, kNot,                                                      // prefix
-  kMultiply, kDivide, kModulo, kAdd, kSubtract,                       // infix, tightest first
-  kLess, kLessEqual, kGreater, kGreaterEqual, kEqual, kNotEqual,
-  kAnd, kOr,
-  kSelect, kMin, kMax, kAbs, kFloor, kExp, kLog, kTanh, kSigmoid,     // functions
+  kInteger,
+  kReal,
+  kBoolean,  // literals
+  kScore,
+  kQuery,
+  kKey,
+  kBatch,
+  kHead,
+  kKvHead,  // symbols
+  kLookup,  // name[args…]
+  kNegate,
+  kNot,  // prefix
+  kMultiply,
+  kDivide,
+  kModulo,
+  kAdd,
+  kSubtract,  // infix, tightest first
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kEqual,
+  kNotEqual,
+  kAnd,
+  kOr,
+  kSelect,
+  kMin,
+  kMax,
+  kAbs,
+  kFloor,
+  kExp,
+  kLog,
+  kTanh,
+  kSigmoid,  // functions
 };
 inline constexpr int kOps = static_cast<int>(Op::kSigmoid) + 1;
 
@@ -39,16 +65,18 @@ struct OpInfo {
 /// Indexed by Op.
 [[nodiscard]] const OpInfo& info(Op op);
 [[nodiscard]] std::span<const OpInfo> all_ops();
-[[nodiscard]] inline bool is_comparison(Op op) { return op >= Op::kLess && op <= Op::kNotEqual; }
+[[nodiscard]] inline bool is_comparison(Op op) {
+  return op >= Op::kLess && op <= Op::kNotEqual;
+}
 
 struct Node {
   Op op = Op::kInteger;
-  std::int64_t integer = 0;             ///< kInteger; kBoolean as 0 or 1
-  double real = 0;                      ///< kReal
-  std::string name{};                   ///< kLookup
+  std::int64_t integer = 0;  ///< kInteger; kBoolean as 0 or 1
+  double real = 0;           ///< kReal
+  std::string name{};        ///< kLookup
   std::vector<Expr> args{};
   std::shared_ptr<const Tensor> data{};  ///< kLookup of a table that travels with the formula
-  int column = 0;                       ///< 1-based place in the text it was read from; 0: built in C++
+  int column = 0;                        ///< 1-based place in the text it was read from; 0: built in C++
 };
 
 /// A node made into an expression.

@@ -31,8 +31,8 @@ Interval saturated(Wide low, Wide high, bool broken) {
 }
 
 Interval integer_product(const Interval& a, const Interval& b, bool broken) {
-  const std::array<Wide, 4> corners{static_cast<Wide>(a.low) * b.low, static_cast<Wide>(a.low) * b.high,
-                                        static_cast<Wide>(a.high) * b.low, static_cast<Wide>(a.high) * b.high};
+  const std::array<Wide, 4> corners{static_cast<Wide>(a.low) * b.low, static_cast<Wide>(a.low) * b.high, static_cast<Wide>(a.high) * b.low,
+                                    static_cast<Wide>(a.high) * b.high};
   const auto [low, high] = std::minmax_element(corners.begin(), corners.end());
   return saturated(*low, *high, broken);
 }
@@ -55,8 +55,12 @@ Interval quotient_of_sign(const Interval& a, std::int64_t low, std::int64_t high
 }
 
 Interval join(const Interval& a, const Interval& b) {
-  return {.low = std::min(a.low, b.low), .high = std::max(a.high, b.high), .real_low = std::min(a.real_low, b.real_low),
-          .real_high = std::max(a.real_high, b.real_high), .nan = a.nan || b.nan, .broken = a.broken || b.broken};
+  return {.low = std::min(a.low, b.low),
+          .high = std::max(a.high, b.high),
+          .real_low = std::min(a.real_low, b.real_low),
+          .real_high = std::max(a.real_high, b.real_high),
+          .nan = a.nan || b.nan,
+          .broken = a.broken || b.broken};
 }
 
 Interval integer_quotient(const Interval& a, const Interval& b, bool broken) {
@@ -99,20 +103,29 @@ Interval integer_modulo(const Interval& a, const Interval& b, bool broken) {
 
 Interval integer_operation(Op op, const Interval& a, const Interval& b, bool broken) {
   switch (op) {
-    case Op::kNegate: return saturated(-static_cast<Wide>(a.high), -static_cast<Wide>(a.low), broken);
-    case Op::kAdd: return saturated(static_cast<Wide>(a.low) + b.low, static_cast<Wide>(a.high) + b.high, broken);
-    case Op::kSubtract: return saturated(static_cast<Wide>(a.low) - b.high, static_cast<Wide>(a.high) - b.low, broken);
-    case Op::kMultiply: return integer_product(a, b, broken);
-    case Op::kDivide: return integer_quotient(a, b, broken);
-    case Op::kModulo: return integer_modulo(a, b, broken);
-    case Op::kMin: return saturated(std::min(a.low, b.low), std::min(a.high, b.high), broken);
-    case Op::kMax: return saturated(std::max(a.low, b.low), std::max(a.high, b.high), broken);
+    case Op::kNegate:
+      return saturated(-static_cast<Wide>(a.high), -static_cast<Wide>(a.low), broken);
+    case Op::kAdd:
+      return saturated(static_cast<Wide>(a.low) + b.low, static_cast<Wide>(a.high) + b.high, broken);
+    case Op::kSubtract:
+      return saturated(static_cast<Wide>(a.low) - b.high, static_cast<Wide>(a.high) - b.low, broken);
+    case Op::kMultiply:
+      return integer_product(a, b, broken);
+    case Op::kDivide:
+      return integer_quotient(a, b, broken);
+    case Op::kModulo:
+      return integer_modulo(a, b, broken);
+    case Op::kMin:
+      return saturated(std::min(a.low, b.low), std::min(a.high, b.high), broken);
+    case Op::kMax:
+      return saturated(std::max(a.low, b.low), std::max(a.high, b.high), broken);
     case Op::kAbs: {
       const Wide low = a.low, high = a.high;
       const Wide largest = std::max(low < 0 ? -low : low, high < 0 ? -high : high);
       return saturated(low <= 0 && high >= 0 ? Wide{0} : std::min(low < 0 ? -low : low, high < 0 ? -high : high), largest, broken);
     }
-    default: return saturated(a.low, a.high, broken);
+    default:
+      return saturated(a.low, a.high, broken);
   }
 }
 
@@ -129,8 +142,12 @@ Interval hull(std::span<const double> corners, bool nan, bool broken) {
   return result;
 }
 
-double down(double value) { return std::nextafter(std::nextafter(value, -kInf), -kInf); }
-double up(double value) { return std::nextafter(std::nextafter(value, kInf), kInf); }
+double down(double value) {
+  return std::nextafter(std::nextafter(value, -kInf), -kInf);
+}
+double up(double value) {
+  return std::nextafter(std::nextafter(value, kInf), kInf);
+}
 
 /// An increasing function from libm, widened by two units in the last place and kept within its range.
 Interval increasing(double (*function)(double), const Interval& a, double least, double most, bool broken) {
@@ -140,13 +157,18 @@ Interval increasing(double (*function)(double), const Interval& a, double least,
   return result;
 }
 
-bool has_infinity(const Interval& a) { return std::isinf(a.real_low) || std::isinf(a.real_high); }
-bool has_zero(const Interval& a) { return a.real_low <= 0 && a.real_high >= 0; }
+bool has_infinity(const Interval& a) {
+  return std::isinf(a.real_low) || std::isinf(a.real_high);
+}
+bool has_zero(const Interval& a) {
+  return a.real_low <= 0 && a.real_high >= 0;
+}
 
 Interval real_operation(Op op, const Interval& a, const Interval& b, bool broken) {
   const bool nan = a.nan || b.nan;
   switch (op) {
-    case Op::kNegate: return hull(std::array{-a.real_high, -a.real_low}, nan, broken);
+    case Op::kNegate:
+      return hull(std::array{-a.real_high, -a.real_low}, nan, broken);
     case Op::kAdd: {
       const bool clash = (a.real_high == kInf && b.real_low == -kInf) || (a.real_low == -kInf && b.real_high == kInf);
       return hull(std::array{a.real_low + b.real_low, a.real_high + b.real_high}, nan || clash, broken);
@@ -158,23 +180,30 @@ Interval real_operation(Op op, const Interval& a, const Interval& b, bool broken
     case Op::kMultiply: {
       const bool clash = (has_zero(a) && has_infinity(b)) || (has_zero(b) && has_infinity(a));
       if (clash) return anything_real(broken);
-      return hull(std::array{a.real_low * b.real_low, a.real_low * b.real_high, a.real_high * b.real_low, a.real_high * b.real_high}, nan, broken);
+      return hull(std::array{a.real_low * b.real_low, a.real_low * b.real_high, a.real_high * b.real_low, a.real_high * b.real_high}, nan,
+                  broken);
     }
     case Op::kDivide:
       if (has_zero(b) || (has_infinity(a) && has_infinity(b))) return anything_real(broken);
-      return hull(std::array{a.real_low / b.real_low, a.real_low / b.real_high, a.real_high / b.real_low, a.real_high / b.real_high}, nan, broken);
-    case Op::kModulo: return anything_real(broken);
-    case Op::kMin: return hull(std::array{std::min(a.real_low, b.real_low), std::min(a.real_high, b.real_high)}, nan, broken);
-    case Op::kMax: return hull(std::array{std::max(a.real_low, b.real_low), std::max(a.real_high, b.real_high)}, nan, broken);
+      return hull(std::array{a.real_low / b.real_low, a.real_low / b.real_high, a.real_high / b.real_low, a.real_high / b.real_high}, nan,
+                  broken);
+    case Op::kModulo:
+      return anything_real(broken);
+    case Op::kMin:
+      return hull(std::array{std::min(a.real_low, b.real_low), std::min(a.real_high, b.real_high)}, nan, broken);
+    case Op::kMax:
+      return hull(std::array{std::max(a.real_low, b.real_low), std::max(a.real_high, b.real_high)}, nan, broken);
     case Op::kAbs: {
       const double low = std::fabs(a.real_low), high = std::fabs(a.real_high);
       return hull(std::array{has_zero(a) ? 0.0 : std::min(low, high), std::max(low, high)}, nan, broken);
     }
-    case Op::kExp: return increasing(std::exp, a, 0, kInf, broken);
+    case Op::kExp:
+      return increasing(std::exp, a, 0, kInf, broken);
     case Op::kLog:
       if (a.real_low < 0) return anything_real(broken);
       return increasing(std::log, a, -kInf, kInf, broken);
-    case Op::kTanh: return increasing(std::tanh, a, -1, 1, broken);
+    case Op::kTanh:
+      return increasing(std::tanh, a, -1, 1, broken);
     default:
       return increasing([](double x) { return 1.0 / (1.0 + std::exp(-x)); }, a, 0, 1, broken);
   }
@@ -185,12 +214,18 @@ template <class T>
 int compare(Op op, T a_low, T a_high, T b_low, T b_high) {
   const auto decide = [](bool always, bool never) { return always ? 1 : never ? -1 : 0; };
   switch (op) {
-    case Op::kLess: return decide(a_high < b_low, a_low >= b_high);
-    case Op::kLessEqual: return decide(a_high <= b_low, a_low > b_high);
-    case Op::kGreater: return decide(a_low > b_high, a_high <= b_low);
-    case Op::kGreaterEqual: return decide(a_low >= b_high, a_high < b_low);
-    case Op::kEqual: return decide(a_low == a_high && b_low == b_high && a_low == b_low, a_high < b_low || b_high < a_low);
-    default: return -compare(Op::kEqual, a_low, a_high, b_low, b_high);
+    case Op::kLess:
+      return decide(a_high < b_low, a_low >= b_high);
+    case Op::kLessEqual:
+      return decide(a_high <= b_low, a_low > b_high);
+    case Op::kGreater:
+      return decide(a_low > b_high, a_high <= b_low);
+    case Op::kGreaterEqual:
+      return decide(a_low >= b_high, a_high < b_low);
+    case Op::kEqual:
+      return decide(a_low == a_high && b_low == b_high && a_low == b_low, a_high < b_low || b_high < a_low);
+    default:
+      return -compare(Op::kEqual, a_low, a_high, b_low, b_high);
   }
 }
 
@@ -254,17 +289,24 @@ Interval operation(const Step& step, std::span<const Interval> steps) {
 Interval leaf(const Step& step, const Box& box, const Interval& score) {
   const auto range = [](const Range& r) { return Interval::integers(r.first, r.last); };
   switch (step.op) {
-    case Op::kScore: return score;
-    case Op::kQuery: return range(box.q);
-    case Op::kKey: return range(box.k);
-    case Op::kBatch: return range(box.b);
-    case Op::kHead: return range(box.h);
-    case Op::kKvHead: return range(box.g);
+    case Op::kScore:
+      return score;
+    case Op::kQuery:
+      return range(box.q);
+    case Op::kKey:
+      return range(box.k);
+    case Op::kBatch:
+      return range(box.b);
+    case Op::kHead:
+      return range(box.h);
+    case Op::kKvHead:
+      return range(box.g);
     case Op::kReal: {
       Interval result = Interval::reals(step.real, step.real);
       return std::isnan(step.real) ? anything_real(false) : result;
     }
-    default: return Interval::integers(step.integer, step.integer);
+    default:
+      return Interval::integers(step.integer, step.integer);
   }
 }
 
@@ -272,9 +314,12 @@ Interval leaf(const Step& step, const Box& box, const Interval& score) {
 
 Interval Interval::any(Type type) {
   switch (type) {
-    case Type::kBoolean: return integers(0, 1);
-    case Type::kInteger: return integers(kMin, kMax);
-    case Type::kReal: break;
+    case Type::kBoolean:
+      return integers(0, 1);
+    case Type::kInteger:
+      return integers(kMin, kMax);
+    case Type::kReal:
+      break;
   }
   Interval result = reals(-kInf, kInf);
   result.nan = true;
@@ -303,22 +348,29 @@ Interval Pyramid::element(std::int64_t flat) const {
 }
 
 Pyramid::Pyramid(const TensorView& table)
-    : type_(is_real(table.dtype) ? Type::kReal : table.dtype == DType::kBool ? Type::kBoolean : Type::kInteger), table_(table) {
+    : type_(is_real(table.dtype)          ? Type::kReal
+            : table.dtype == DType::kBool ? Type::kBoolean
+                                          : Type::kInteger),
+      table_(table) {
   const std::int64_t count = count_of(table.shape);
   known_ = count <= kLimit;
   if (!known_ || count == 0) return;
   std::vector<Interval> level;
   for (std::int64_t i = 0; i < count; ++i) {
-    if (i % kFan == 0) level.push_back(element(i));
-    else level.back() = join(level.back(), element(i));
+    if (i % kFan == 0)
+      level.push_back(element(i));
+    else
+      level.back() = join(level.back(), element(i));
   }
   levels_.push_back(std::move(level));
   while (levels_.back().size() > 1) {
     const std::vector<Interval>& below = levels_.back();
     std::vector<Interval> above;
     for (std::size_t i = 0; i < below.size(); ++i) {
-      if (i % kFan == 0) above.push_back(below[i]);
-      else above.back() = join(above.back(), below[i]);
+      if (i % kFan == 0)
+        above.push_back(below[i]);
+      else
+        above.back() = join(above.back(), below[i]);
     }
     levels_.push_back(std::move(above));
   }
@@ -366,7 +418,8 @@ Interval Over::lookup(const Step& step, std::span<const Interval> steps) const {
     for (std::size_t axis = 0; axis < rank; ++axis) at[axis] = index[axis].first;
     for (std::int64_t row = 0; row < rows; ++row) {
       std::int64_t flat = 0;
-      for (std::size_t axis = 0; axis < rank; ++axis) flat = flat * table.view.shape[static_cast<int>(axis)] + (axis + 1 < rank ? at[axis] : 0);
+      for (std::size_t axis = 0; axis < rank; ++axis)
+        flat = flat * table.view.shape[static_cast<int>(axis)] + (axis + 1 < rank ? at[axis] : 0);
       const Interval bounds = pyramid.bounds(flat + index[rank - 1].first, flat + index[rank - 1].last);
       result = row ? join(result, bounds) : bounds;
       for (std::size_t axis = rank - 1; axis-- > 0;) {

@@ -60,8 +60,8 @@ std::size_t TileFrame::bytes(const TileProgram& program) {
   if (program.empty()) return 0;
   const std::size_t steps = program.formula().steps().size();
   const auto round = [](std::size_t size) { return (size + 63) / 64 * 64; };
-  return round(steps * sizeof(Line)) + round(steps * kTile * 4) + program.tile_steps().size() * kStrip * kTile * 4 + round(steps * sizeof(Value)) +
-         round(steps * sizeof(int)) + 2 * kTile * sizeof(std::int64_t);
+  return round(steps * sizeof(Line)) + round(steps * kTile * 4) + program.tile_steps().size() * kStrip * kTile * 4 +
+         round(steps * sizeof(Value)) + round(steps * sizeof(int)) + 2 * kTile * sizeof(std::int64_t);
 }
 
 TileFrame::TileFrame(const TileProgram& program, std::byte* memory) : program_(&program) {
@@ -120,7 +120,8 @@ std::int64_t TileFrame::clamped(int step, std::size_t axis, const Get& get) cons
   const TensorView& view = program_->formula().tables()[static_cast<std::size_t>(lookup.table)].view;
   const std::int64_t extent = view.shape[static_cast<int>(axis)];
   // An index out of range is in a hidden place (the plan has seen to that); any element does.
-  return std::clamp<std::int64_t>(get(lookup.indices[axis]), 0, std::max<std::int64_t>(extent - 1, 0)) * view.strides[static_cast<int>(axis)];
+  return std::clamp<std::int64_t>(get(lookup.indices[axis]), 0, std::max<std::int64_t>(extent - 1, 0)) *
+         view.strides[static_cast<int>(axis)];
 }
 
 void TileFrame::evaluate_line(int index, int count) {
@@ -139,10 +140,13 @@ void TileFrame::evaluate_line(int index, int count) {
     } else if (step.op == Op::kLookup) {
       const BoundTable& table = program_->formula().tables()[static_cast<std::size_t>(step.table)];
       std::int64_t offset = 0;
-      for (std::size_t axis = 0; axis < step.indices.size(); ++axis) offset += clamped(index, axis, [&](int argument) { return integer(argument, i); });
+      for (std::size_t axis = 0; axis < step.indices.size(); ++axis)
+        offset += clamped(index, axis, [&](int argument) { return integer(argument, i); });
       const bool hollow = count_of(table.view.shape) == 0;
-      if (step.type == Type::kReal) fraction = hollow ? 0 : real_at(table.view, offset);
-      else whole = hollow ? 0 : integer_at(table.view, offset);
+      if (step.type == Type::kReal)
+        fraction = hollow ? 0 : real_at(table.view, offset);
+      else
+        whole = hollow ? 0 : integer_at(table.view, offset);
     } else if (a < 0) {
       whole = step.integer;
       fraction = step.real;
@@ -180,9 +184,15 @@ void TileFrame::narrow(int step, int count) {
   for (int i = 0; i < count; ++i) {
     const auto at = static_cast<std::size_t>(i);
     switch (type) {
-      case Type::kReal: lanes[i] = std::bit_cast<std::uint32_t>(static_cast<float>(line.reals[at])); break;
-      case Type::kInteger: lanes[i] = static_cast<std::uint32_t>(line.integers[at]); break;
-      case Type::kBoolean: lanes[i] = line.integers[at] ? ~std::uint32_t{0} : 0; break;
+      case Type::kReal:
+        lanes[i] = std::bit_cast<std::uint32_t>(static_cast<float>(line.reals[at]));
+        break;
+      case Type::kInteger:
+        lanes[i] = static_cast<std::uint32_t>(line.integers[at]);
+        break;
+      case Type::kBoolean:
+        lanes[i] = line.integers[at] ? ~std::uint32_t{0} : 0;
+        break;
     }
   }
 }
@@ -190,13 +200,18 @@ void TileFrame::narrow(int step, int count) {
 Operand TileFrame::operand(int step, int key, const float* scores) const {
   const std::uint32_t* const lanes = lanes_ + static_cast<std::ptrdiff_t>(step) * kTile;
   switch (program_->extent(step)) {
-    case Extent::kOnce: return {.lanes = lanes, .key_stride = 0, .splat = true};
-    case Extent::kQueries: return {.lanes = lanes, .key_stride = 0, .splat = false};
-    case Extent::kKeys: return {.lanes = lanes + key, .key_stride = 1, .splat = true};
-    case Extent::kTileWide: break;
+    case Extent::kOnce:
+      return {.lanes = lanes, .key_stride = 0, .splat = true};
+    case Extent::kQueries:
+      return {.lanes = lanes, .key_stride = 0, .splat = false};
+    case Extent::kKeys:
+      return {.lanes = lanes + key, .key_stride = 1, .splat = true};
+    case Extent::kTileWide:
+      break;
   }
   const Step& what = program_->formula().steps()[static_cast<std::size_t>(step)];
-  if (what.op == Op::kScore && what.kind == Step::Kind::kOperation) return {.lanes = scores + static_cast<std::ptrdiff_t>(key) * kTile, .key_stride = kTile, .splat = false};
+  if (what.op == Op::kScore && what.kind == Step::Kind::kOperation)
+    return {.lanes = scores + static_cast<std::ptrdiff_t>(key) * kTile, .key_stride = kTile, .splat = false};
   return {.lanes = strip(step), .key_stride = kTile, .splat = false};
 }
 

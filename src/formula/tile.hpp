@@ -98,13 +98,13 @@ class TileFrame {
   [[nodiscard]] std::int64_t clamped(int step, std::size_t axis, const Get& get) const;
 
   const TileProgram* program_ = nullptr;
-  Line* lines_ = nullptr;          // [steps]
-  std::uint32_t* lanes_ = nullptr; // [steps, 64]: lines as 32-bit lanes
-  std::byte* strips_ = nullptr;    // [tile steps, kStrip, 64] lanes
-  Value* values_ = nullptr;        // [steps]
-  int* strip_of_ = nullptr;        // [steps]
-  std::int64_t* queries_ = nullptr; // [64]
-  std::int64_t* keys_ = nullptr;    // [64]
+  Line* lines_ = nullptr;            // [steps]
+  std::uint32_t* lanes_ = nullptr;   // [steps, 64]: lines as 32-bit lanes
+  std::byte* strips_ = nullptr;      // [tile steps, kStrip, 64] lanes
+  Value* values_ = nullptr;          // [steps]
+  int* strip_of_ = nullptr;          // [steps]
+  std::int64_t* queries_ = nullptr;  // [64]
+  std::int64_t* keys_ = nullptr;     // [64]
   std::int64_t b_ = 0, h_ = 0, g_ = 0;
 };
 

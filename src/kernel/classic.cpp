@@ -20,9 +20,15 @@ using walk::Verdict;
 class Classic {
  public:
   Classic(const plan::Body& body, const Inputs& inputs, const Outputs& outputs)
-      : body_(body), in_(inputs), out_(outputs), arena_(static_cast<std::size_t>(scratch(body))),
-        square_(arena_.take<float>(panel() * static_cast<std::size_t>(rows()))), m_(lines()), l_(lines()),
-        k_in_place_(walk::in_place(inputs.k)), v_in_place_(walk::in_place(inputs.v)),
+      : body_(body),
+        in_(inputs),
+        out_(outputs),
+        arena_(static_cast<std::size_t>(scratch(body))),
+        square_(arena_.take<float>(panel() * static_cast<std::size_t>(rows()))),
+        m_(lines()),
+        l_(lines()),
+        k_in_place_(walk::in_place(inputs.k)),
+        v_in_place_(walk::in_place(inputs.v)),
         workers_(arena_.make<Worker>(static_cast<std::size_t>(body.threads), body, k_in_place_, arena_)) {}
 
   void run() {
@@ -46,13 +52,16 @@ class Classic {
 
     static std::size_t bytes(const plan::Body& body) {
       const auto tile = static_cast<std::size_t>(kTile * body.problem.value_dim) * sizeof(float);
-      return TileScores::bytes(body, false) + 2 * base::rounded(tile) + base::rounded(kTile * sizeof(float)) + base::rounded(kTile * kTile * sizeof(float)) +
-             base::rounded(kTile * kTile);
+      return TileScores::bytes(body, false) + 2 * base::rounded(tile) + base::rounded(kTile * sizeof(float)) +
+             base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * kTile);
     }
     Worker(const plan::Body& body, bool k_in_place, base::Arena& arena)
-        : scores(body, simd::words(), k_in_place, arena), o(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
-          rescale(arena.take<float>(kTile)), v(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
-          s(arena.take<float>(kTile * kTile)), seen(arena.take<std::uint8_t>(kTile * kTile)) {
+        : scores(body, simd::words(), k_in_place, arena),
+          o(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
+          rescale(arena.take<float>(kTile)),
+          v(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
+          s(arena.take<float>(kTile * kTile)),
+          seen(arena.take<std::uint8_t>(kTile * kTile)) {
       std::fill_n(rescale, kTile, 1.0f);
     }
   };
@@ -83,7 +92,8 @@ class Classic {
   /// S = Q K^T, formulas, mask.
   void first_product(Worker& w, std::int64_t row) {
     bind(w, row);
-    for (std::int64_t tile = 0; tile < body_.layout.key_tiles(); ++tile) w.scores.make(tile, verdict(), scores_of(row) + tile * kTile * kTile);
+    for (std::int64_t tile = 0; tile < body_.layout.key_tiles(); ++tile)
+      w.scores.make(tile, verdict(), scores_of(row) + tile * kTile * kTile);
   }
 
   /// P = exp(S - m) / l over whole rows; the sink takes part in m and l.
@@ -161,7 +171,9 @@ std::string decline(const plan::Body& body) {
   return {};
 }
 
-std::int64_t scratch(const plan::Body& body) { return static_cast<std::int64_t>(Classic::bytes(body)); }
+std::int64_t scratch(const plan::Body& body) {
+  return static_cast<std::int64_t>(Classic::bytes(body));
+}
 
 void run(const plan::Body& body, const Inputs& inputs, const Outputs& outputs) {
   if (body.layout.batch == 0 || body.layout.heads == 0 || body.layout.queries == 0) return;

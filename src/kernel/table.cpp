@@ -8,7 +8,9 @@
 namespace heed::kernel {
 namespace {
 
-const Words* simd_words() { return &simd::words(); }
+const Words* simd_words() {
+  return &simd::words();
+}
 
 std::string simd_declines(const plan::Body& body) {
   if (body.problem.dtype == DType::kF64) return "accumulates in float32; f64 asks for double";
@@ -16,19 +18,38 @@ std::string simd_declines(const plan::Body& body) {
   return {};
 }
 
-void simd_run(const plan::Body& body, const Inputs& inputs, const Outputs& outputs) { walk::fold(body, simd::words(), inputs, outputs); }
+void simd_run(const plan::Body& body, const Inputs& inputs, const Outputs& outputs) {
+  walk::fold(body, simd::words(), inputs, outputs);
+}
 
 constexpr Kernel kTable[] = {
-    {.name = "simd", .what = "fused: folds visible tiles into a running softmax with Highway vectors; memory linear in T", .fused = true,
-     .words = simd_words, .decline = simd_declines, .scratch = walk::fold_scratch, .run = simd_run},
-    {.name = "classic", .what = "bmm, softmax, bmm on the whole S x S matrix; returns it when wanted", .fused = false,
-     .words = simd_words, .decline = classic::decline, .scratch = classic::scratch, .run = classic::run},
-    {.name = "reference", .what = "the definition, one place at a time in double; any dtype", .fused = false,
-     .words = simd_words, .decline = reference::decline, .scratch = reference::scratch, .run = reference::run},
+    {.name = "simd",
+     .what = "fused: folds visible tiles into a running softmax with Highway vectors; memory linear in T",
+     .fused = true,
+     .words = simd_words,
+     .decline = simd_declines,
+     .scratch = walk::fold_scratch,
+     .run = simd_run},
+    {.name = "classic",
+     .what = "bmm, softmax, bmm on the whole S x S matrix; returns it when wanted",
+     .fused = false,
+     .words = simd_words,
+     .decline = classic::decline,
+     .scratch = classic::scratch,
+     .run = classic::run},
+    {.name = "reference",
+     .what = "the definition, one place at a time in double; any dtype",
+     .fused = false,
+     .words = simd_words,
+     .decline = reference::decline,
+     .scratch = reference::scratch,
+     .run = reference::run},
 };
 
 }  // namespace
 
-std::span<const Kernel> table() { return kTable; }
+std::span<const Kernel> table() {
+  return kTable;
+}
 
 }  // namespace heed::kernel

@@ -38,11 +38,11 @@ struct SoftmaxRows {
 
 /// Row statistics of 64 rows, relative to their own maximum m: see state/tally.hpp.
 struct TallyRows {
-  float* m;          // [64] maximum score
-  float* l;          // [64] sum of p,       p = exp(s - m)
-  float* e;          // [64] sum of p (s - m)
-  float* l2;         // [64] sum of p^2
-  std::int64_t* n;   // [64] how many keys are seen
+  float* m;         // [64] maximum score
+  float* l;         // [64] sum of p,       p = exp(s - m)
+  float* e;         // [64] sum of p (s - m)
+  float* l2;        // [64] sum of p^2
+  std::int64_t* n;  // [64] how many keys are seen
 };
 
 /// Where finished rows go.

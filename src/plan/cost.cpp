@@ -32,7 +32,8 @@ double best_of(int times, const Function& function) {
 double seconds_per_tile(const kernel::Words& words, int dim, int value_dim) {
   constexpr int kTile = formula::kTile;
   const auto square = static_cast<std::size_t>(kTile) * kTile;
-  std::vector<float> qt(static_cast<std::size_t>(dim * kTile), 0.01f), k(qt), v(static_cast<std::size_t>(value_dim * kTile), 0.01f), o(v), s(square);
+  std::vector<float> qt(static_cast<std::size_t>(dim * kTile), 0.01f), k(qt), v(static_cast<std::size_t>(value_dim * kTile), 0.01f), o(v),
+      s(square);
   std::vector<float> m(kTile, 0.0f), l(kTile, 0.0f), rescale(kTile, 1.0f);
   return best_of(16, [&] {
     words.scores(qt.data(), k.data(), dim, dim, kTile, kTile, s.data());
@@ -49,7 +50,8 @@ double expected_seconds(const Body& body) {
   const double visited = static_cast<double>(body.kernel->fused ? counts.partial + counts.full : counts.total());
   if (visited == 0) return 0;
   const double tile = seconds_per_tile(words, static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
-  const double threads = std::min<double>(body.threads, static_cast<double>(std::max<std::int64_t>(1, body.layout.batch * body.layout.heads * body.layout.query_tiles())));
+  const double threads = std::min<double>(
+      body.threads, static_cast<double>(std::max<std::int64_t>(1, body.layout.batch * body.layout.heads * body.layout.query_tiles())));
   return visited * tile / threads;
 }
 

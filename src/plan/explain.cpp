@@ -21,9 +21,12 @@ std::string bytes_text(double bytes) {
 
 std::string seconds_text(double seconds) {
   char text[32];
-  if (seconds < 1e-3) std::snprintf(text, sizeof text, "%.0f us", seconds * 1e6);
-  else if (seconds < 1) std::snprintf(text, sizeof text, "%.1f ms", seconds * 1e3);
-  else std::snprintf(text, sizeof text, "%.2f s", seconds);
+  if (seconds < 1e-3)
+    std::snprintf(text, sizeof text, "%.0f us", seconds * 1e6);
+  else if (seconds < 1)
+    std::snprintf(text, sizeof text, "%.1f ms", seconds * 1e3);
+  else
+    std::snprintf(text, sizeof text, "%.2f s", seconds);
   return text;
 }
 
@@ -35,10 +38,14 @@ std::string percent(std::int64_t part, std::int64_t whole) {
 
 std::string align_text(const Align& align) {
   switch (align.kind) {
-    case Align::Kind::kStart: return "start";
-    case Align::Kind::kEnd: return "end";
-    case Align::Kind::kOffsets: break;
-    case Align::Kind::kNone: return "";
+    case Align::Kind::kStart:
+      return "start";
+    case Align::Kind::kEnd:
+      return "end";
+    case Align::Kind::kOffsets:
+      break;
+    case Align::Kind::kNone:
+      return "";
   }
   std::string text = "offsets";
   for (const std::int64_t offset : align.offsets) text += " " + std::to_string(offset);
@@ -52,20 +59,23 @@ std::string explain(const Plan& plan) {
   const Problem& problem = body.problem;
   const TileCounts& tiles = plan.tiles();
   std::ostringstream text;
-  text << "problem   B " << problem.batch << ", Hq " << problem.heads << ", Hkv " << problem.kv_heads << ", Tq " << problem.queries << ", Tk " << problem.keys
-       << ", D " << problem.dim << ", Dv " << problem.value_dim << ", " << name_of(problem.dtype) << ", scale " << body.scale << "\n";
+  text << "problem   B " << problem.batch << ", Hq " << problem.heads << ", Hkv " << problem.kv_heads << ", Tq " << problem.queries
+       << ", Tk " << problem.keys << ", D " << problem.dim << ", Dv " << problem.value_dim << ", " << name_of(problem.dtype) << ", scale "
+       << body.scale << "\n";
   text << "mask      " << (problem.mask.empty() ? "full" : to_text(problem.mask)) << "\n";
   for (const Expr& score : problem.scores) text << "score     " << to_text(score) << "\n";
   if (problem.sink.given()) text << "sink      a logit per query head, in the start state\n";
   if (problem.align.kind != Align::Kind::kNone) text << "align     " << align_text(problem.align) << "\n";
   for (const auto& [slot, program] : {std::pair{"mask", &body.mask_program}, std::pair{"score", &body.score_program}}) {
-    if (!program->place_by_place().empty()) text << "note      the " << slot << " runs place by place, slowly: " << program->place_by_place() << "\n";
+    if (!program->place_by_place().empty())
+      text << "note      the " << slot << " runs place by place, slowly: " << program->place_by_place() << "\n";
   }
   text << "kernel    " << plan.kernel() << ", " << plan.threads() << (plan.threads() == 1 ? " thread\n" : " threads\n");
   for (const Refusal& refusal : plan.refusals()) text << "  not     " << refusal.kernel << ": " << refusal.reason << "\n";
-  text << "tiles     " << tiles.total() << " of " << formula::kTile << " x " << formula::kTile << ": " << tiles.empty << " empty (" << percent(tiles.empty, tiles.total())
-       << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
-  text << "scratch   " << bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take " << bytes_text(static_cast<double>(plan.square_bytes())) << "\n";
+  text << "tiles     " << tiles.total() << " of " << formula::kTile << " x " << formula::kTile << ": " << tiles.empty << " empty ("
+       << percent(tiles.empty, tiles.total()) << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
+  text << "scratch   " << bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take "
+       << bytes_text(static_cast<double>(plan.square_bytes())) << "\n";
   text << "expected  " << seconds_text(plan.expected_seconds()) << ", " << plan.flops() / 1e9 << " GFLOP\n";
   return text.str();
 }

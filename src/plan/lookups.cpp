@@ -69,8 +69,8 @@ class Proof {
   [[noreturn]] static void fail(const formula::Formula& formula, const char* slot, int step, std::span<const formula::Value> values,
                                 const formula::Place& place) {
     throw Error({formula.describe(step, values),
-                 std::string(slot) + ", at the visible place q = " + std::to_string(place.q) + ", k = " + std::to_string(place.k) + ", b = " +
-                     std::to_string(place.b) + ", h = " + std::to_string(place.h),
+                 std::string(slot) + ", at the visible place q = " + std::to_string(place.q) + ", k = " + std::to_string(place.k) +
+                     ", b = " + std::to_string(place.b) + ", h = " + std::to_string(place.h),
                  "a value wherever the mask shows a key", "none"});
   }
 

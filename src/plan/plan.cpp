@@ -25,16 +25,29 @@ Body::Body(Problem given) : problem(std::move(given)) {
 
 Plan::Plan(Problem problem) : body_(std::make_shared<const plan::Body>(std::move(problem))) {}
 
-const Problem& Plan::problem() const { return body_->problem; }
-const std::string& Plan::kernel() const { return body_->kernel_name; }
-const std::vector<Refusal>& Plan::refusals() const { return body_->refusals; }
-const TileCounts& Plan::tiles() const { return body_->tiles.counts(); }
-int Plan::threads() const { return body_->threads; }
-std::int64_t Plan::scratch_bytes() const { return body_->scratch_bytes; }
+const Problem& Plan::problem() const {
+  return body_->problem;
+}
+const std::string& Plan::kernel() const {
+  return body_->kernel_name;
+}
+const std::vector<Refusal>& Plan::refusals() const {
+  return body_->refusals;
+}
+const TileCounts& Plan::tiles() const {
+  return body_->tiles.counts();
+}
+int Plan::threads() const {
+  return body_->threads;
+}
+std::int64_t Plan::scratch_bytes() const {
+  return body_->scratch_bytes;
+}
 
 std::int64_t Plan::square_bytes() const {
   const Problem& p = body_->problem;
-  const double bytes = 4.0 * static_cast<double>(p.batch) * static_cast<double>(p.heads) * static_cast<double>(p.queries) * static_cast<double>(p.keys);
+  const double bytes =
+      4.0 * static_cast<double>(p.batch) * static_cast<double>(p.heads) * static_cast<double>(p.queries) * static_cast<double>(p.keys);
   return bytes < 0x1p62 ? static_cast<std::int64_t>(bytes) : INT64_MAX;
 }
 
@@ -43,8 +56,12 @@ double Plan::flops() const {
   return 2.0 * static_cast<double>(p.dim + p.value_dim) * static_cast<double>(body_->tiles.pairs());
 }
 
-double Plan::expected_seconds() const { return plan::expected_seconds(*body_); }
-std::string Plan::explain() const { return plan::explain(*this); }
+double Plan::expected_seconds() const {
+  return plan::expected_seconds(*body_);
+}
+std::string Plan::explain() const {
+  return plan::explain(*this);
+}
 
 void Plan::run(const Inputs& inputs, const Outputs& outputs) const {
   plan::check_tensors(*body_, inputs, outputs);

@@ -19,7 +19,8 @@ Problem problem_of(const TensorView& q, const TensorView& k, const TensorView& v
   require_rank("v", v);
   const auto agree = [](const char* what, std::int64_t left, const char* left_name, std::int64_t right, const char* right_name) {
     if (left != right) {
-      throw Error({std::string(what) + " disagree", std::string("tensors ") + left_name + " and " + right_name, "equal", std::to_string(left) + " and " + std::to_string(right)});
+      throw Error({std::string(what) + " disagree", std::string("tensors ") + left_name + " and " + right_name, "equal",
+                   std::to_string(left) + " and " + std::to_string(right)});
     }
   };
   agree("batch sizes", q.shape[0], "q", k.shape[0], "k");
@@ -45,8 +46,8 @@ Problem problem_of(const TensorView& q, const TensorView& k, const TensorView& v
 
 std::string Problem::text() const {
   std::ostringstream text;
-  text << "B " << batch << "  Hq " << heads << "  Hkv " << kv_heads << "  Tq " << queries << "  Tk " << keys << "  D " << dim << "  Dv " << value_dim
-       << "  " << name_of(dtype) << "  mask " << (mask.empty() ? "full" : to_text(mask));
+  text << "B " << batch << "  Hq " << heads << "  Hkv " << kv_heads << "  Tq " << queries << "  Tk " << keys << "  D " << dim << "  Dv "
+       << value_dim << "  " << name_of(dtype) << "  mask " << (mask.empty() ? "full" : to_text(mask));
   for (const Expr& score : scores) text << "  score " << to_text(score);
   if (sink.given()) text << "  sink";
   return text.str();
@@ -57,8 +58,8 @@ namespace {
 
 /// Products that sizes and offsets are made of must fit 63 bits.
 void check_sizes(const Problem& problem) {
-  const std::pair<const char*, std::int64_t> extents[] = {{"B", problem.batch}, {"Hq", problem.heads}, {"Hkv", problem.kv_heads},
-                                                          {"Tq", problem.queries}, {"Tk", problem.keys}, {"Dv", problem.value_dim}};
+  const std::pair<const char*, std::int64_t> extents[] = {{"B", problem.batch},    {"Hq", problem.heads}, {"Hkv", problem.kv_heads},
+                                                          {"Tq", problem.queries}, {"Tk", problem.keys},  {"Dv", problem.value_dim}};
   for (const auto& [name, extent] : extents) {
     if (extent < 0) throw Error({"negative size", std::string("problem, ") + name, "0 or more", std::to_string(extent)});
   }
@@ -86,11 +87,15 @@ void settle_alignment(Body& body) {
     case Align::Kind::kNone:
       if (problem.queries != problem.keys && (body.mask.mentions_query() || body.score.mentions_query())) {
         throw Error({"a formula mentions q, but nothing says where the queries stand among the keys", "problem, align",
-                     "align start, end or an offset, since Tq != Tk", "Tq = " + std::to_string(problem.queries) + ", Tk = " + std::to_string(problem.keys)});
+                     "align start, end or an offset, since Tq != Tk",
+                     "Tq = " + std::to_string(problem.queries) + ", Tk = " + std::to_string(problem.keys)});
       }
       break;
-    case Align::Kind::kStart: break;
-    case Align::Kind::kEnd: offset = problem.keys - problem.queries; break;
+    case Align::Kind::kStart:
+      break;
+    case Align::Kind::kEnd:
+      offset = problem.keys - problem.queries;
+      break;
     case Align::Kind::kOffsets:
       if (problem.align.offsets.size() == count) {
         body.layout.offsets = problem.align.offsets;
@@ -118,13 +123,16 @@ void settle_alignment(Body& body) {
 void check_problem(Body& body) {
   const Problem& problem = body.problem;
   check_sizes(problem);
-  if (!is_real(problem.dtype)) throw Error({"element type is not a floating-point one", "problem, dtype", "f32, bf16, f16 or f64", std::string(name_of(problem.dtype))});
+  if (!is_real(problem.dtype))
+    throw Error(
+        {"element type is not a floating-point one", "problem, dtype", "f32, bf16, f16 or f64", std::string(name_of(problem.dtype))});
   body.scale = problem.scale.value_or(1.0 / std::sqrt(static_cast<double>(problem.dim)));
   if (!std::isfinite(body.scale)) throw Error({"scale is not finite", "problem, scale", "a finite number", std::to_string(body.scale)});
   if (problem.sink.given()) {
     check_tensor("sink", problem.sink, {problem.heads}, {DType::kF64, DType::kF32, DType::kF16, DType::kBF16});
   }
-  if (problem.threads < 0) throw Error({"negative number of threads", "problem, threads", "0 (all) or more", std::to_string(problem.threads)});
+  if (problem.threads < 0)
+    throw Error({"negative number of threads", "problem, threads", "0 (all) or more", std::to_string(problem.threads)});
   body.threads = problem.threads ? problem.threads : base::available_threads();
   body.layout.batch = problem.batch;
   body.layout.heads = problem.heads;
@@ -157,8 +165,10 @@ void check_tensors(const Body& body, const Inputs& inputs, const Outputs& output
   const auto check = [](const char* name, const TensorSpan& span, const Dims& shape, std::initializer_list<DType> dtypes) {
     if (span.given()) check_tensor(name, span, shape, dtypes);
   };
-  if (p.partial) check("o (partial)", outputs.o, {p.batch, p.heads, p.queries, p.value_dim}, {statistic});
-  else check("o", outputs.o, {p.batch, p.heads, p.queries, p.value_dim}, {p.dtype, statistic});
+  if (p.partial)
+    check("o (partial)", outputs.o, {p.batch, p.heads, p.queries, p.value_dim}, {statistic});
+  else
+    check("o", outputs.o, {p.batch, p.heads, p.queries, p.value_dim}, {p.dtype, statistic});
   check("lse", outputs.lse, rows, {statistic});
   check("maximum", outputs.maximum, rows, {statistic});
   check("entropy", outputs.entropy, rows, {statistic});
@@ -167,7 +177,8 @@ void check_tensors(const Body& body, const Inputs& inputs, const Outputs& output
   check("weights", outputs.weights, {p.batch, p.heads, p.queries, p.keys}, {statistic});
   const bool statistics = outputs.maximum.given() || outputs.entropy.given() || outputs.effective.given() || outputs.visible.given();
   if (statistics && !p.statistics) throw Error({"row statistics are wanted but not planned", "outputs", "Problem::statistics", "false"});
-  if (outputs.weights.given() && !p.weights) throw Error({"weights are wanted but not planned", "outputs, weights", "Problem::weights", "false"});
+  if (outputs.weights.given() && !p.weights)
+    throw Error({"weights are wanted but not planned", "outputs, weights", "Problem::weights", "false"});
 }
 
 }  // namespace plan

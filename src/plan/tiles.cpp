@@ -17,12 +17,20 @@ using formula::Verdict;
 
 formula::Box Layout::box(std::int64_t b, std::int64_t h, Range q, Range k) const {
   const std::int64_t g = kv_head(h);
-  return {.q = {query_position(b, q.first), query_position(b, q.last)}, .k = {first_key + k.first, first_key + k.last}, .b = {b, b}, .h = {h, h}, .g = {g, g}};
+  return {.q = {query_position(b, q.first), query_position(b, q.last)},
+          .k = {first_key + k.first, first_key + k.last},
+          .b = {b, b},
+          .h = {h, h},
+          .g = {g, g}};
 }
 
 formula::Box Layout::everything() const {
   const auto [low, high] = std::minmax_element(offsets.begin(), offsets.end());
-  return {.q = {*low, *high + queries - 1}, .k = {first_key, first_key + keys - 1}, .b = {0, batch - 1}, .h = {0, heads - 1}, .g = {0, kv_heads - 1}};
+  return {.q = {*low, *high + queries - 1},
+          .k = {first_key, first_key + keys - 1},
+          .b = {0, batch - 1},
+          .h = {0, heads - 1},
+          .g = {0, kv_heads - 1}};
 }
 
 namespace {
@@ -41,8 +49,13 @@ class Search {
  public:
   Search(const Layout& layout, const formula::Over& mask, const formula::Over* score, const formula::TileProgram& program,
          std::vector<std::vector<Run>>& rows)
-      : layout_(layout), mask_(mask), score_(score), rows_(rows), arena_(formula::TileFrame::bytes(program) + kTile * kTile),
-        frame_(program, arena_.take<std::byte>(formula::TileFrame::bytes(program))), seen_(arena_.take<std::uint8_t>(kTile * kTile)) {}
+      : layout_(layout),
+        mask_(mask),
+        score_(score),
+        rows_(rows),
+        arena_(formula::TileFrame::bytes(program) + kTile * kTile),
+        frame_(program, arena_.take<std::byte>(formula::TileFrame::bytes(program))),
+        seen_(arena_.take<std::uint8_t>(kTile * kTile)) {}
 
   void run(std::int64_t b, std::int64_t h) {
     b_ = b;
@@ -60,7 +73,8 @@ class Search {
     const Box box = layout_.box(b_, h_, queries(q), keys(k));
     const Verdict verdict = mask_.verdict(box);
     if (verdict == Verdict::kEmpty || minus_infinity(box)) return;
-    const bool whole = verdict == Verdict::kFull && (score_ == nullptr || (q.first == q.last && k.first == k.last) || never_minus_infinity(box));
+    const bool whole =
+        verdict == Verdict::kFull && (score_ == nullptr || (q.first == q.last && k.first == k.last) || never_minus_infinity(box));
     if (whole) {
       for (std::int64_t row = q.first; row <= q.last; ++row) append(row, k, Verdict::kFull);
     } else if (q.first == q.last && k.first == k.last) {
@@ -92,8 +106,10 @@ class Search {
 
   void append(std::int64_t row, Range k, Verdict verdict) {
     std::vector<Run>& runs = rows_[static_cast<std::size_t>(row)];
-    if (!runs.empty() && runs.back().last == k.first && runs.back().verdict == verdict) runs.back().last = k.last + 1;
-    else runs.push_back({k.first, k.last + 1, verdict});
+    if (!runs.empty() && runs.back().last == k.first && runs.back().verdict == verdict)
+      runs.back().last = k.last + 1;
+    else
+      runs.push_back({k.first, k.last + 1, verdict});
   }
 
   /// True when a corner of the tile is visible: enough for most masks.
@@ -151,7 +167,8 @@ TileMap::TileMap(const Layout& layout, const formula::Over& mask, const formula:
     // Steps that read s depend on everything; what decides -inf is in their other parts.
     for (const formula::Step& step : score.formula().steps()) depends |= step.depends & formula::kOnScore ? std::uint8_t{0} : step.depends;
   }
-  const bool same_offsets = std::all_of(layout.offsets.begin(), layout.offsets.end(), [&](std::int64_t offset) { return offset == layout.offsets[0]; });
+  const bool same_offsets =
+      std::all_of(layout.offsets.begin(), layout.offsets.end(), [&](std::int64_t offset) { return offset == layout.offsets[0]; });
   by_batch_ = (depends & formula::kOnBatch) || ((depends & formula::kOnQuery) && !same_offsets);
   by_head_ = depends & formula::kOnHead;
   const std::int64_t batches = by_batch_ ? layout.batch : 1, heads = by_head_ ? layout.heads : 1;

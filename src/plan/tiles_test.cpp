@@ -28,7 +28,11 @@ Truth truth_of(const Body& body, std::int64_t b, std::int64_t h, std::int64_t ro
   std::vector<formula::Value> values(body.mask.steps().size());
   for (std::int64_t i = row * kTile; i < std::min((row + 1) * kTile, body.layout.queries); ++i) {
     for (std::int64_t j = tile * kTile; j < std::min((tile + 1) * kTile, body.layout.keys); ++j) {
-      const bool seen = body.mask.at({.q = body.layout.query_position(b, i), .k = body.layout.first_key + j, .b = b, .h = h, .g = body.layout.kv_head(h)}, values).integer;
+      const bool seen =
+          body.mask
+              .at({.q = body.layout.query_position(b, i), .k = body.layout.first_key + j, .b = b, .h = h, .g = body.layout.kv_head(h)},
+                  values)
+              .integer;
       truth.any |= seen;
       truth.all &= seen;
     }
@@ -47,7 +51,8 @@ void expect_exact(const Body& body, const std::string& name) {
         for (const Run& run : body.tiles.runs(b, h, row)) {
           ASSERT_GE(run.first, last) << name << ": runs ascend";
           last = run.last;
-          for (std::int64_t tile = run.first; tile < run.last; ++tile) visited[static_cast<std::size_t>(tile)] = static_cast<int>(run.verdict);
+          for (std::int64_t tile = run.first; tile < run.last; ++tile)
+            visited[static_cast<std::size_t>(tile)] = static_cast<int>(run.verdict);
         }
         for (std::int64_t tile = 0; tile < body.layout.key_tiles(); ++tile) {
           const Truth truth = truth_of(body, b, h, row, tile);
@@ -106,7 +111,8 @@ TEST(Tiles, IntervalsAloneDecideTheseMasks) {
         for (std::int64_t b = 0; b < 2; ++b) {
           const formula::Box box = body.layout.box(b, 0, {row * kTile, std::min((row + 1) * kTile, body.layout.queries) - 1},
                                                    {tile * kTile, std::min((tile + 1) * kTile, body.layout.keys) - 1});
-          EXPECT_EQ(body.mask_over->verdict(box) != Verdict::kEmpty, truth_of(body, b, 0, row, tile).any) << mask << " row " << row << " tile " << tile;
+          EXPECT_EQ(body.mask_over->verdict(box) != Verdict::kEmpty, truth_of(body, b, 0, row, tile).any)
+              << mask << " row " << row << " tile " << tile;
         }
       }
     }

@@ -24,15 +24,20 @@ float rounded(float value, DType dtype) {
 
 double epsilon_of(DType dtype) {
   switch (dtype) {
-    case DType::kBF16: return 0x1p-8;
-    case DType::kF16: return 0x1p-11;
-    case DType::kF64: return 0x1p-53;
-    default: return 0x1p-24;
+    case DType::kBF16:
+      return 0x1p-8;
+    case DType::kF16:
+      return 0x1p-11;
+    case DType::kF64:
+      return 0x1p-53;
+    default:
+      return 0x1p-24;
   }
 }
 
 /// One row, the textbook way in float: scores, softmax, P rounded, mix.
-void naive_row(const plan::Body& body, const Inputs& in, const TensorSpan& o, std::int64_t b, std::int64_t h, std::int64_t i, std::vector<float>& p) {
+void naive_row(const plan::Body& body, const Inputs& in, const TensorSpan& o, std::int64_t b, std::int64_t h, std::int64_t i,
+               std::vector<float>& p) {
   const std::int64_t g = body.layout.kv_head(h), keys = body.layout.keys;
   const float hidden = -std::numeric_limits<float>::infinity();
   float m = body.has_sink() ? static_cast<float>(body.sink(h)) : hidden;
@@ -42,7 +47,8 @@ void naive_row(const plan::Body& body, const Inputs& in, const TensorSpan& o, st
     if (!body.mask.at(place).integer) continue;
     float dot = 0;
     for (std::int64_t c = 0; c < body.problem.dim; ++c) {
-      dot += static_cast<float>(real_at(in.q, offset_of(in.q, {b, h, i, c}))) * static_cast<float>(real_at(in.k, offset_of(in.k, {b, g, j, c})));
+      dot += static_cast<float>(real_at(in.q, offset_of(in.q, {b, h, i, c}))) *
+             static_cast<float>(real_at(in.k, offset_of(in.k, {b, g, j, c})));
     }
     place.s = dot * static_cast<float>(body.scale);
     score = static_cast<float>(body.score.at(place).real);
@@ -55,7 +61,8 @@ void naive_row(const plan::Body& body, const Inputs& in, const TensorSpan& o, st
   for (std::int64_t c = 0; c < body.problem.value_dim; ++c) {
     float sum = 0;
     for (std::int64_t j = 0; j < keys; ++j) {
-      if (p[static_cast<std::size_t>(j)] != 0) sum += p[static_cast<std::size_t>(j)] * static_cast<float>(real_at(in.v, offset_of(in.v, {b, g, j, c})));
+      if (p[static_cast<std::size_t>(j)] != 0)
+        sum += p[static_cast<std::size_t>(j)] * static_cast<float>(real_at(in.v, offset_of(in.v, {b, g, j, c})));
     }
     static_cast<float*>(o.data)[offset_of(o, {b, h, i, c})] = rounded(sum, body.problem.dtype);
   }
@@ -112,10 +119,14 @@ Accuracy judge(const TensorView& result, const TensorView& reference, const Tens
 
 double statistic_tolerance(DType dtype) {
   switch (dtype) {
-    case DType::kBF16: return 0x1p-8;
-    case DType::kF16: return 0x1p-11;
-    case DType::kF64: return 0x1p-40;
-    default: return 0x1p-20;
+    case DType::kBF16:
+      return 0x1p-8;
+    case DType::kF16:
+      return 0x1p-11;
+    case DType::kF64:
+      return 0x1p-40;
+    default:
+      return 0x1p-20;
   }
 }
 

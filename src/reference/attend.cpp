@@ -18,14 +18,18 @@ double element(const TensorView& tensor, std::int64_t b, std::int64_t h, std::in
 void put(const TensorSpan& span, std::int64_t b, std::int64_t h, std::int64_t i, double value) {
   if (!span.given()) return;
   const std::int64_t at = b * span.strides[0] + h * span.strides[1] + i * span.strides[2];
-  if (span.dtype == DType::kI64) static_cast<std::int64_t*>(span.data)[at] = static_cast<std::int64_t>(value);
-  else store_real(span, at, value);
+  if (span.dtype == DType::kI64)
+    static_cast<std::int64_t*>(span.data)[at] = static_cast<std::int64_t>(value);
+  else
+    store_real(span, at, value);
 }
 
 /// The final score of one place; -inf where it is hidden.
-double score_at(const plan::Body& body, const Inputs& in, formula::Place place, std::int64_t i, std::int64_t j, std::span<formula::Value> values) {
+double score_at(const plan::Body& body, const Inputs& in, formula::Place place, std::int64_t i, std::int64_t j,
+                std::span<formula::Value> values) {
   if (!body.mask.at(place, values).integer) return state::kNothing;
-  for (std::int64_t c = 0; c < body.problem.dim; ++c) place.s += element(in.q, place.b, place.h, i, c) * element(in.k, place.b, place.g, j, c);
+  for (std::int64_t c = 0; c < body.problem.dim; ++c)
+    place.s += element(in.q, place.b, place.h, i, c) * element(in.k, place.b, place.g, j, c);
   place.s *= body.scale;
   return body.score.at(place, values).real;
 }
@@ -49,7 +53,8 @@ void attend_row(const plan::Body& body, const Inputs& in, const Outputs& out, co
   state::SoftmaxState alone{.o = {}};  // the keys without the sink: what statistics speak of
   std::int64_t count = 0;
   for (std::int64_t j = 0; j < keys; ++j) {
-    const formula::Place place{.q = body.layout.query_position(row.b, row.i), .k = body.layout.first_key + j, .b = row.b, .h = row.h, .g = g};
+    const formula::Place place{
+        .q = body.layout.query_position(row.b, row.i), .k = body.layout.first_key + j, .b = row.b, .h = row.h, .g = g};
     const double score = score_at(body, in, place, row.i, j, values);
     s[static_cast<std::size_t>(j)] = score;
     state.absorb(score, [&](std::size_t c) { return element(in.v, row.b, g, j, static_cast<std::int64_t>(c)); });
@@ -68,7 +73,8 @@ void attend_row(const plan::Body& body, const Inputs& in, const Outputs& out, co
     if (p != 0) entropy -= p * log_p;
     squares += p * p;
     if (out.weights.given()) {
-      const std::int64_t at = row.b * out.weights.strides[0] + row.h * out.weights.strides[1] + row.i * out.weights.strides[2] + j * out.weights.strides[3];
+      const std::int64_t at =
+          row.b * out.weights.strides[0] + row.h * out.weights.strides[1] + row.i * out.weights.strides[2] + j * out.weights.strides[3];
       store_real(out.weights, at, score == state::kNothing ? 0.0 : std::exp(score - state.lse()));
     }
   }
@@ -86,10 +92,13 @@ std::size_t worker_bytes(const plan::Body& body) {
 
 }  // namespace
 
-std::string decline(const plan::Body&) { return {}; }
+std::string decline(const plan::Body&) {
+  return {};
+}
 
 std::int64_t scratch(const plan::Body& body) {
-  return static_cast<std::int64_t>(worker_bytes(body)) * body.threads + static_cast<std::int64_t>(base::rounded(sizeof(Worker) * static_cast<std::size_t>(body.threads)));
+  return static_cast<std::int64_t>(worker_bytes(body)) * body.threads +
+         static_cast<std::int64_t>(base::rounded(sizeof(Worker) * static_cast<std::size_t>(body.threads)));
 }
 
 void run(const plan::Body& body, const Inputs& in, const Outputs& out) {

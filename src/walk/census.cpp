@@ -27,8 +27,12 @@ namespace {
 using plan::Body;
 
 /// Cell of `index` when [0, extent) falls into `cells` cells [c extent / cells, (c + 1) extent / cells).
-std::int64_t cell_of(std::int64_t index, std::int64_t extent, std::int64_t cells) { return ((index + 1) * cells - 1) / extent; }
-std::int64_t cell_begin(std::int64_t cell, std::int64_t extent, std::int64_t cells) { return cell * extent / cells; }
+std::int64_t cell_of(std::int64_t index, std::int64_t extent, std::int64_t cells) {
+  return ((index + 1) * cells - 1) / extent;
+}
+std::int64_t cell_begin(std::int64_t cell, std::int64_t extent, std::int64_t cells) {
+  return cell * extent / cells;
+}
 
 struct Scratch {
   TileScores scores;
@@ -43,7 +47,12 @@ struct Scratch {
 class Census {
  public:
   Census(const Body& body, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& out)
-      : body_(body), words_(*body.kernel->words()), q_(q), k_(k), lse_(lse), out_(out),
+      : body_(body),
+        words_(*body.kernel->words()),
+        q_(q),
+        k_(k),
+        lse_(lse),
+        out_(out),
         arena_((Scratch::bytes(body) + base::rounded(sizeof(Scratch))) * static_cast<std::size_t>(body.threads)),
         scratch_(arena_.make<Scratch>(static_cast<std::size_t>(body.threads), body, words_, in_place(k), arena_)) {}
 
@@ -79,7 +88,8 @@ class Census {
     std::vector<std::vector<Visit>> visits(static_cast<std::size_t>((body_.layout.key_tiles() + kGroup - 1) / kGroup));
     for (std::int64_t row = 0; row < body_.layout.query_tiles(); ++row) {
       for (const plan::Run& run : body_.tiles.runs(b_, h_, row)) {
-        for (std::int64_t tile = run.first; tile < run.last; ++tile) visits[static_cast<std::size_t>(tile / kGroup)].push_back({row, tile, run.verdict});
+        for (std::int64_t tile = run.first; tile < run.last; ++tile)
+          visits[static_cast<std::size_t>(tile / kGroup)].push_back({row, tile, run.verdict});
       }
     }
     return visits;
@@ -89,7 +99,8 @@ class Census {
     const auto visits = groups();
     std::vector<Share> shares(visits.size());
     base::parallel(body_.threads, static_cast<std::int64_t>(visits.size()), [&](int worker, std::int64_t group) {
-      shares[static_cast<std::size_t>(group)] = reduce_group(scratch_[static_cast<std::size_t>(worker)], group, visits[static_cast<std::size_t>(group)]);
+      shares[static_cast<std::size_t>(group)] =
+          reduce_group(scratch_[static_cast<std::size_t>(worker)], group, visits[static_cast<std::size_t>(group)]);
     });
     if (out_.map.given()) write_map(shares);
   }
@@ -168,7 +179,8 @@ class Census {
 
   void write_keys(std::int64_t first, std::int64_t count, std::span<const double> received, std::span<const std::int64_t> seen_by) const {
     const auto put = [&](const TensorSpan& span, std::int64_t j, auto value) {
-      if (span.given()) static_cast<decltype(value)*>(span.data)[b_ * span.strides[0] + h_ * span.strides[1] + (first + j) * span.strides[2]] = value;
+      if (span.given())
+        static_cast<decltype(value)*>(span.data)[b_ * span.strides[0] + h_ * span.strides[1] + (first + j) * span.strides[2]] = value;
     };
     for (std::int64_t j = 0; j < count; ++j) {
       put(out_.received, j, static_cast<float>(received[static_cast<std::size_t>(j)]));
@@ -190,7 +202,8 @@ class Census {
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::int64_t pooled = cell_begin(r + 1, queries, rows) - cell_begin(r, queries, rows);
       for (std::int64_t c = 0; c < columns; ++c) {
-        to[r * out_.map.strides[2] + c * out_.map.strides[3]] = pooled ? static_cast<float>(map[static_cast<std::size_t>(r * columns + c)] / static_cast<double>(pooled)) : 0.0f;
+        to[r * out_.map.strides[2] + c * out_.map.strides[3]] =
+            pooled ? static_cast<float>(map[static_cast<std::size_t>(r * columns + c)] / static_cast<double>(pooled)) : 0.0f;
       }
     }
   }
@@ -199,7 +212,8 @@ class Census {
     const std::int64_t groups = (static_cast<std::int64_t>(out_.rows.size()) + kTile - 1) / kTile;
     base::parallel(body_.threads, groups, [&](int worker, std::int64_t group) {
       const auto first = static_cast<std::size_t>(group * kTile);
-      chosen_group(scratch_[static_cast<std::size_t>(worker)], first, std::span(out_.rows).subspan(first, std::min<std::size_t>(kTile, out_.rows.size() - first)));
+      chosen_group(scratch_[static_cast<std::size_t>(worker)], first,
+                   std::span(out_.rows).subspan(first, std::min<std::size_t>(kTile, out_.rows.size() - first)));
     });
   }
 
@@ -212,9 +226,12 @@ class Census {
     for (std::int64_t tile = 0; tile < body_.layout.key_tiles(); ++tile) {
       w.scores.make(tile, body_.mask.empty() ? Verdict::kFull : Verdict::kPartial, w.s);
       const int keys = w.scores.keys(tile);
-      const auto at = [&](int j, std::size_t i) { return i * static_cast<std::size_t>(body_.layout.keys) + static_cast<std::size_t>(tile * kTile + j); };
+      const auto at = [&](int j, std::size_t i) {
+        return i * static_cast<std::size_t>(body_.layout.keys) + static_cast<std::size_t>(tile * kTile + j);
+      };
       for (int j = 0; j < keys; ++j) {
-        for (std::size_t i = 0; i < slots.size(); ++i) seen[at(j, i)] = w.s[static_cast<std::size_t>(j * kTile) + i] != -std::numeric_limits<float>::infinity();
+        for (std::size_t i = 0; i < slots.size(); ++i)
+          seen[at(j, i)] = w.s[static_cast<std::size_t>(j * kTile) + i] != -std::numeric_limits<float>::infinity();
       }
       words_.weigh(w.lse, keys, static_cast<int>(slots.size()), w.s);
       for (int j = 0; j < keys; ++j) {
@@ -246,7 +263,9 @@ class Census {
     for (std::int64_t n = 0; n < wanted; ++n) {
       const std::int64_t key = n < kept ? order[static_cast<std::size_t>(n)] : -1;
       if (out_.top_keys.given()) static_cast<std::int64_t*>(out_.top_keys.data)[place(out_.top_keys) + n * out_.top_keys.strides[3]] = key;
-      if (out_.top_weights.given()) static_cast<float*>(out_.top_weights.data)[place(out_.top_weights) + n * out_.top_weights.strides[3]] = key < 0 ? 0.0f : weight(key);
+      if (out_.top_weights.given())
+        static_cast<float*>(out_.top_weights.data)[place(out_.top_weights) + n * out_.top_weights.strides[3]] =
+            key < 0 ? 0.0f : weight(key);
     }
   }
 
@@ -270,7 +289,8 @@ void check(const Body& body, const TensorView& q, const TensorView& k, const Ten
   if (out.seen_by.given()) plan::check_tensor("seen_by", out.seen_by, {p.batch, p.heads, p.keys}, {DType::kI64});
   const auto rows = static_cast<std::int64_t>(out.rows.size());
   for (const std::int64_t row : out.rows) {
-    if (row < 0 || row >= p.queries) throw Error({"no such row", "census, rows", "0 to " + std::to_string(p.queries - 1), std::to_string(row)});
+    if (row < 0 || row >= p.queries)
+      throw Error({"no such row", "census, rows", "0 to " + std::to_string(p.queries - 1), std::to_string(row)});
   }
   const auto check_four = [&](const char* name, const TensorSpan& span, std::int64_t third, std::int64_t fourth, DType dtype) {
     if (!span.given()) return;

@@ -30,14 +30,25 @@ class CensusTest : public ::testing::TestWithParam<const char*> {
  protected:
   CensusTest() : draw_(case_of()), plan_(with_threads()), whole_(classic_weights(draw_)) {}
   static laws::Case case_of() {
-    return {.batch = 2, .heads = 4, .kv_heads = 2, .queries = 150, .keys = 170, .dim = 16, .value_dim = 8, .mask = GetParam(), .scores = {"s + 0.1 * slope[h] * (k - q)"}, .sink = true};
+    return {.batch = 2,
+            .heads = 4,
+            .kv_heads = 2,
+            .queries = 150,
+            .keys = 170,
+            .dim = 16,
+            .value_dim = 8,
+            .mask = GetParam(),
+            .scores = {"s + 0.1 * slope[h] * (k - q)"},
+            .sink = true};
   }
   [[nodiscard]] Problem with_threads() const {
     Problem problem = draw_.problem();
     problem.threads = 2;
     return problem;
   }
-  [[nodiscard]] float p(std::int64_t head, std::int64_t i, std::int64_t j) const { return whole_.weights.data<float>()[(head * 150 + i) * 170 + j]; }
+  [[nodiscard]] float p(std::int64_t head, std::int64_t i, std::int64_t j) const {
+    return whole_.weights.data<float>()[(head * 150 + i) * 170 + j];
+  }
 
   laws::Draw draw_;
   Plan plan_;
@@ -71,12 +82,14 @@ TEST_P(CensusTest, PooledMapAtAnyResolution) {
         const std::int64_t first = r * 150 / rows, last = (r + 1) * 150 / rows;
         for (std::int64_t c = 0; c < columns; ++c) {
           for (std::int64_t i = first; i < last; ++i) {
-            for (std::int64_t j = c * 170 / columns; j < (c + 1) * 170 / columns; ++j) expected[static_cast<std::size_t>(r * columns + c)] += p(head, i, j) / static_cast<double>(last - first);
+            for (std::int64_t j = c * 170 / columns; j < (c + 1) * 170 / columns; ++j)
+              expected[static_cast<std::size_t>(r * columns + c)] += p(head, i, j) / static_cast<double>(last - first);
           }
         }
       }
       for (std::int64_t at = 0; at < rows * columns; ++at) {
-        ASSERT_NEAR(map.data<float>()[head * rows * columns + at], expected[static_cast<std::size_t>(at)], 1e-5) << rows << " x " << columns << " head " << head << " at " << at;
+        ASSERT_NEAR(map.data<float>()[head * rows * columns + at], expected[static_cast<std::size_t>(at)], 1e-5)
+            << rows << " x " << columns << " head " << head << " at " << at;
       }
     }
   }
@@ -84,7 +97,8 @@ TEST_P(CensusTest, PooledMapAtAnyResolution) {
 
 TEST_P(CensusTest, ChosenRowsAndTheirTopKeys) {
   const std::vector<std::int64_t> rows{149, 3, 70, 70};
-  Tensor weights = laws::poisoned(DType::kF32, {2, 4, 4, 170}), keys = laws::poisoned(DType::kI64, {2, 4, 4, 5}), top = laws::poisoned(DType::kF32, {2, 4, 4, 5});
+  Tensor weights = laws::poisoned(DType::kF32, {2, 4, 4, 170}), keys = laws::poisoned(DType::kI64, {2, 4, 4, 5}),
+         top = laws::poisoned(DType::kF32, {2, 4, 4, 5});
   CensusOutputs outputs;
   outputs.rows = rows;
   outputs.weights = weights.span();
@@ -94,7 +108,8 @@ TEST_P(CensusTest, ChosenRowsAndTheirTopKeys) {
   for (std::int64_t head = 0; head < 8; ++head) {
     for (std::int64_t n = 0; n < 4; ++n) {
       const float* const row = weights.data<float>() + (head * 4 + n) * 170;
-      for (std::int64_t j = 0; j < 170; ++j) ASSERT_NEAR(row[j], p(head, rows[static_cast<std::size_t>(n)], j), 1e-6) << "head " << head << " row " << n;
+      for (std::int64_t j = 0; j < 170; ++j)
+        ASSERT_NEAR(row[j], p(head, rows[static_cast<std::size_t>(n)], j), 1e-6) << "head " << head << " row " << n;
       std::vector<std::int64_t> order;
       for (std::int64_t j = 0; j < 170; ++j) {
         if (p(head, rows[static_cast<std::size_t>(n)], j) > 0) order.push_back(j);
@@ -109,7 +124,8 @@ TEST_P(CensusTest, ChosenRowsAndTheirTopKeys) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Masks, CensusTest, ::testing::Values("causal", "window(9)", "full", "k % 3 == 0 & causal", "q > 70 & lengths(length[b])"));
+INSTANTIATE_TEST_SUITE_P(Masks, CensusTest,
+                         ::testing::Values("causal", "window(9)", "full", "k % 3 == 0 & causal", "q > 70 & lengths(length[b])"));
 
 TEST(CensusRefusals, EachNamesItsTensor) {
   const laws::Draw draw({.queries = 10, .keys = 12, .dim = 4, .value_dim = 4});

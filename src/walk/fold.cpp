@@ -33,9 +33,11 @@ struct RowState {
            (body.problem.statistics ? 4 * line + base::rounded(kTile * sizeof(std::int64_t)) : 0);
   }
   RowState(const Body& body, base::Arena& arena) {
-    softmax = {arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))};
+    softmax = {arena.take<float>(kTile), arena.take<float>(kTile),
+               arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))};
     if (!body.problem.statistics) return;
-    tally = {arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile), arena.take<std::int64_t>(kTile)};
+    tally = {arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile),
+             arena.take<std::int64_t>(kTile)};
   }
   void clear(std::int64_t value_dim) const {
     std::fill_n(softmax.m, kTile, kMinusInfinity);
@@ -67,13 +69,17 @@ struct Worker {
 
   static std::size_t bytes(const Body& body, bool k_in_place, bool v_in_place) {
     return TileScores::bytes(body, k_in_place) + base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * sizeof(float)) +
-           (v_in_place ? 0 : base::rounded(static_cast<std::size_t>(kTile * body.problem.value_dim) * sizeof(float))) + base::rounded(kTile * kTile) +
-           2 * RowState::bytes(body);
+           (v_in_place ? 0 : base::rounded(static_cast<std::size_t>(kTile * body.problem.value_dim) * sizeof(float))) +
+           base::rounded(kTile * kTile) + 2 * RowState::bytes(body);
   }
   Worker(const Body& body, const Words& words, bool k_in_place, bool v_in_place, base::Arena& arena)
-      : scores(body, words, k_in_place, arena), s(arena.take<float>(kTile * kTile)), rescale(arena.take<float>(kTile)),
+      : scores(body, words, k_in_place, arena),
+        s(arena.take<float>(kTile * kTile)),
+        rescale(arena.take<float>(kTile)),
         v_buffer(v_in_place ? nullptr : arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
-        seen(arena.take<std::uint8_t>(kTile * kTile)), state(body, arena), part(body, arena) {}
+        seen(arena.take<std::uint8_t>(kTile * kTile)),
+        state(body, arena),
+        part(body, arena) {}
 };
 
 /// How the rows are shared out: tiles of queries, or (few rows, many keys) their blocks of keys.
@@ -82,17 +88,26 @@ struct Sharing {
   bool split;
 
   explicit Sharing(const Body& body)
-      : rows(body.layout.batch * body.layout.heads * body.layout.query_tiles()), blocks((body.layout.keys + kBlock - 1) / kBlock),
+      : rows(body.layout.batch * body.layout.heads * body.layout.query_tiles()),
+        blocks((body.layout.keys + kBlock - 1) / kBlock),
         split(body.threads > 1 && rows < 2 * body.threads && blocks > 1) {}
   [[nodiscard]] std::int64_t tasks() const { return split ? rows * blocks : rows; }
-  [[nodiscard]] int workers(const Body& body) const { return static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(body.threads, tasks()))); }
+  [[nodiscard]] int workers(const Body& body) const {
+    return static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(body.threads, tasks())));
+  }
 };
 
 class Fold {
  public:
   Fold(const Body& body, const Words& words, const Inputs& inputs, const Outputs& outputs)
-      : body_(body), words_(words), in_(inputs), out_(outputs), sharing_(body), arena_(static_cast<std::size_t>(fold_scratch(body))),
-        k_in_place_(in_place(inputs.k)), v_in_place_(in_place(inputs.v)),
+      : body_(body),
+        words_(words),
+        in_(inputs),
+        out_(outputs),
+        sharing_(body),
+        arena_(static_cast<std::size_t>(fold_scratch(body))),
+        k_in_place_(in_place(inputs.k)),
+        v_in_place_(in_place(inputs.v)),
         workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers(body)), body, words, k_in_place_, v_in_place_, arena_)) {}
 
   void run() {
@@ -183,8 +198,10 @@ class Fold {
     words_.absorb(w.s, keys, lanes, part.softmax, w.rescale);
     const kernel::Rows rows = rows_of(in_.v, row.b, body_.layout.kv_head(row.h)).from(tile * kTile);
     const FloatRows v = float_rows(words_, rows, v_in_place_, keys, value_dim, w.v_buffer);
-    if (careful) words_.mix_careful(w.s, w.seen, v.data, v.stride, value_dim, keys, lanes, w.rescale, part.softmax.o);
-    else words_.mix(w.s, v.data, v.stride, value_dim, keys, lanes, w.rescale, part.softmax.o);
+    if (careful)
+      words_.mix_careful(w.s, w.seen, v.data, v.stride, value_dim, keys, lanes, w.rescale, part.softmax.o);
+    else
+      words_.mix(w.s, v.data, v.stride, value_dim, keys, lanes, w.rescale, part.softmax.o);
   }
 
   [[nodiscard]] bool has_nan(const RowState& part, int lanes) const {
@@ -205,8 +222,9 @@ class Fold {
   void finish(const RowState& state, const Row& row, int lanes) const {
     if (out_.o.given()) {
       const std::int64_t at = row.b * out_.o.strides[0] + row.h * out_.o.strides[1] + row.tile * kTile * out_.o.strides[2];
-      words_.finish(state.softmax, static_cast<int>(body_.problem.value_dim), lanes,
-                    {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
+      words_.finish(
+          state.softmax, static_cast<int>(body_.problem.value_dim), lanes,
+          {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
     }
     for (int i = 0; i < lanes; ++i) {
       const auto put = [&](const TensorSpan& span, auto value) {

@@ -18,12 +18,15 @@ FloatRows float_rows(const kernel::Words& words, const kernel::Rows& rows, bool 
 
 std::size_t TileScores::bytes(const plan::Body& body, bool keys_in_place) {
   const auto tile = static_cast<std::size_t>(kTile * body.problem.dim) * sizeof(float);
-  return base::rounded(tile) * (keys_in_place ? 1 : 2) + base::rounded(kTile * kTile) + base::rounded(formula::TileFrame::bytes(body.mask_program)) +
-         base::rounded(formula::TileFrame::bytes(body.score_program));
+  return base::rounded(tile) * (keys_in_place ? 1 : 2) + base::rounded(kTile * kTile) +
+         base::rounded(formula::TileFrame::bytes(body.mask_program)) + base::rounded(formula::TileFrame::bytes(body.score_program));
 }
 
 TileScores::TileScores(const plan::Body& body, const kernel::Words& words, bool keys_in_place, base::Arena& arena)
-    : body_(body), words_(words), keys_in_place_(keys_in_place), qt_(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.dim))),
+    : body_(body),
+      words_(words),
+      keys_in_place_(keys_in_place),
+      qt_(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.dim))),
       k_buffer_(keys_in_place ? nullptr : arena.take<float>(static_cast<std::size_t>(kTile * body.problem.dim))),
       seen_(arena.take<std::uint8_t>(kTile * kTile)),
       mask_(body.mask_program, arena.take<std::byte>(formula::TileFrame::bytes(body.mask_program))),
@@ -57,7 +60,9 @@ void TileScores::bind_queries(std::span<const std::int64_t> slots) {
   score_.bind_queries(line);
 }
 
-int TileScores::keys(std::int64_t tile) const { return static_cast<int>(std::min<std::int64_t>(kTile, body_.layout.keys - tile * kTile)); }
+int TileScores::keys(std::int64_t tile) const {
+  return static_cast<int>(std::min<std::int64_t>(kTile, body_.layout.keys - tile * kTile));
+}
 
 void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
   const int count = keys(tile), dim = static_cast<int>(body_.problem.dim);

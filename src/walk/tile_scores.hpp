@@ -25,8 +25,11 @@ struct FloatRows {
   const float* data;
   std::int64_t stride;
 };
-[[nodiscard]] inline bool in_place(const TensorView& tensor) { return tensor.dtype == DType::kF32 && tensor.strides[3] == 1; }
-[[nodiscard]] FloatRows float_rows(const kernel::Words& words, const kernel::Rows& rows, bool in_place, int count, int columns, float* buffer);
+[[nodiscard]] inline bool in_place(const TensorView& tensor) {
+  return tensor.dtype == DType::kF32 && tensor.strides[3] == 1;
+}
+[[nodiscard]] FloatRows float_rows(const kernel::Words& words, const kernel::Rows& rows, bool in_place, int count, int columns,
+                                   float* buffer);
 
 class TileScores {
  public:

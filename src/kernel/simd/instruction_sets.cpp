@@ -16,7 +16,8 @@ namespace {
 
 std::vector<std::string> names_of(std::int64_t targets) {
   std::vector<std::string> names;
-  for (std::int64_t left = targets; left != 0; left &= left - 1) names.emplace_back(hwy::TargetName(left & -left));  // lower bits are better
+  for (std::int64_t left = targets; left != 0; left &= left - 1)
+    names.emplace_back(hwy::TargetName(left & -left));  // lower bits are better
   return names;
 }
 
@@ -28,15 +29,20 @@ std::int64_t available() {
 
 }  // namespace
 
-std::vector<std::string> compiled() { return names_of(HWY_TARGETS); }
-std::vector<std::string> runnable() { return names_of(available()); }
+std::vector<std::string> compiled() {
+  return names_of(HWY_TARGETS);
+}
+std::vector<std::string> runnable() {
+  return names_of(available());
+}
 
 void pretend(const std::string& name) {
   std::int64_t chosen = 0;
   for (std::int64_t left = available(); left != 0 && !name.empty(); left &= left - 1) {
     if (name == hwy::TargetName(left & -left)) chosen = left & -left;
   }
-  if (!name.empty() && chosen == 0) throw Error({"instruction set not available", "simd kernel", "one that is compiled in and runs here", name});
+  if (!name.empty() && chosen == 0)
+    throw Error({"instruction set not available", "simd kernel", "one that is compiled in and runs here", name});
   hwy::SetSupportedTargetsForTest(chosen);
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }

@@ -23,7 +23,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 /// exp(r) for r = x - n ln 2, and n as float and integer.
 template <class D, class V>
 struct Reduced {
-  V power;                            // exp(r)
+  V power;  // exp(r)
   hn::Vec<hn::RebindToSigned<D>> n;
 };
 

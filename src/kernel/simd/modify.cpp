@@ -76,12 +76,18 @@ HWY_INLINE void comparison(D d, Op op, const Strip& strip, const Operand& a, con
     });
   };
   switch (op) {
-    case Op::kLess: return answer([](auto x, auto y) { return hn::Lt(x, y); });
-    case Op::kLessEqual: return answer([&](auto x, auto y) { return hn::Or(hn::Lt(x, y), hn::Eq(x, y)); });
-    case Op::kGreater: return answer([](auto x, auto y) { return hn::Gt(x, y); });
-    case Op::kGreaterEqual: return answer([&](auto x, auto y) { return hn::Or(hn::Gt(x, y), hn::Eq(x, y)); });
-    case Op::kEqual: return answer([](auto x, auto y) { return hn::Eq(x, y); });
-    default: return answer([](auto x, auto y) { return hn::Not(hn::Eq(x, y)); });  // Ne of some instruction sets is false for NaN
+    case Op::kLess:
+      return answer([](auto x, auto y) { return hn::Lt(x, y); });
+    case Op::kLessEqual:
+      return answer([&](auto x, auto y) { return hn::Or(hn::Lt(x, y), hn::Eq(x, y)); });
+    case Op::kGreater:
+      return answer([](auto x, auto y) { return hn::Gt(x, y); });
+    case Op::kGreaterEqual:
+      return answer([&](auto x, auto y) { return hn::Or(hn::Gt(x, y), hn::Eq(x, y)); });
+    case Op::kEqual:
+      return answer([](auto x, auto y) { return hn::Eq(x, y); });
+    default:
+      return answer([](auto x, auto y) { return hn::Not(hn::Eq(x, y)); });  // Ne of some instruction sets is false for NaN
   }
 }
 
@@ -102,15 +108,24 @@ HWY_INLINE void lane_by_lane(Op op, const Strip& strip, const Operand& a, const 
 void integer_step(Op op, const Strip& strip, const Operand& a, const Operand& b, void* out) {
   const DI d;
   switch (op) {
-    case Op::kNegate: return unary(d, strip, a, out, [](auto x) { return hn::Neg(x); });
-    case Op::kAbs: return unary(d, strip, a, out, [](auto x) { return hn::Abs(x); });
-    case Op::kFloor: return unary(d, strip, a, out, [](auto x) { return x; });
-    case Op::kAdd: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Add(x, y); });
-    case Op::kSubtract: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Sub(x, y); });
-    case Op::kMultiply: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Mul(x, y); });
-    case Op::kMin: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Min(x, y); });
-    case Op::kMax: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Max(x, y); });
-    default: return lane_by_lane(op, strip, a, b, out);
+    case Op::kNegate:
+      return unary(d, strip, a, out, [](auto x) { return hn::Neg(x); });
+    case Op::kAbs:
+      return unary(d, strip, a, out, [](auto x) { return hn::Abs(x); });
+    case Op::kFloor:
+      return unary(d, strip, a, out, [](auto x) { return x; });
+    case Op::kAdd:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Add(x, y); });
+    case Op::kSubtract:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Sub(x, y); });
+    case Op::kMultiply:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Mul(x, y); });
+    case Op::kMin:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Min(x, y); });
+    case Op::kMax:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Max(x, y); });
+    default:
+      return lane_by_lane(op, strip, a, b, out);
   }
 }
 
@@ -123,18 +138,30 @@ HWY_INLINE V or_nan(V x, V y, Pick&& pick) {
 void real_step(Op op, const Strip& strip, const Operand& a, const Operand& b, void* out) {
   const DF d;
   switch (op) {
-    case Op::kNegate: return unary(d, strip, a, out, [](auto x) { return hn::Neg(x); });
-    case Op::kAbs: return unary(d, strip, a, out, [](auto x) { return hn::Abs(x); });
-    case Op::kAdd: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Add(x, y); });
-    case Op::kSubtract: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Sub(x, y); });
-    case Op::kMultiply: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Mul(x, y); });
-    case Op::kDivide: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Div(x, y); });
-    case Op::kModulo: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::NegMulAdd(y, hn::Floor(hn::Div(x, y)), x); });
-    case Op::kMin: return binary(d, strip, a, b, out, [](auto x, auto y) { return or_nan(x, y, [](auto u, auto v) { return hn::Min(u, v); }); });
-    case Op::kMax: return binary(d, strip, a, b, out, [](auto x, auto y) { return or_nan(x, y, [](auto u, auto v) { return hn::Max(u, v); }); });
-    case Op::kExp: return unary(d, strip, a, out, [&](auto x) { return exp_of(d, x); });
-    case Op::kTanh: return unary(d, strip, a, out, [&](auto x) { return tanh_of(d, x); });
-    case Op::kLog: return unary(d, strip, a, out, [&](auto x) { return log_of(d, x); });
+    case Op::kNegate:
+      return unary(d, strip, a, out, [](auto x) { return hn::Neg(x); });
+    case Op::kAbs:
+      return unary(d, strip, a, out, [](auto x) { return hn::Abs(x); });
+    case Op::kAdd:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Add(x, y); });
+    case Op::kSubtract:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Sub(x, y); });
+    case Op::kMultiply:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Mul(x, y); });
+    case Op::kDivide:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Div(x, y); });
+    case Op::kModulo:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::NegMulAdd(y, hn::Floor(hn::Div(x, y)), x); });
+    case Op::kMin:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return or_nan(x, y, [](auto u, auto v) { return hn::Min(u, v); }); });
+    case Op::kMax:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return or_nan(x, y, [](auto u, auto v) { return hn::Max(u, v); }); });
+    case Op::kExp:
+      return unary(d, strip, a, out, [&](auto x) { return exp_of(d, x); });
+    case Op::kTanh:
+      return unary(d, strip, a, out, [&](auto x) { return tanh_of(d, x); });
+    case Op::kLog:
+      return unary(d, strip, a, out, [&](auto x) { return log_of(d, x); });
     default:  // sigmoid
       return unary(d, strip, a, out, [&](auto x) { return hn::Div(hn::Set(d, 1.0f), hn::Add(hn::Set(d, 1.0f), exp_of(d, hn::Neg(x)))); });
   }
@@ -144,11 +171,16 @@ void real_step(Op op, const Strip& strip, const Operand& a, const Operand& b, vo
 void logic_step(Op op, const Strip& strip, const Operand& a, const Operand& b, void* out) {
   const DI d;
   switch (op) {
-    case Op::kNot: return unary(d, strip, a, out, [](auto x) { return hn::Not(x); });
-    case Op::kAnd: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::And(x, y); });
-    case Op::kOr: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Or(x, y); });
-    case Op::kEqual: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Not(hn::Xor(x, y)); });
-    default: return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Xor(x, y); });
+    case Op::kNot:
+      return unary(d, strip, a, out, [](auto x) { return hn::Not(x); });
+    case Op::kAnd:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::And(x, y); });
+    case Op::kOr:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Or(x, y); });
+    case Op::kEqual:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Not(hn::Xor(x, y)); });
+    default:
+      return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Xor(x, y); });
   }
 }
 
@@ -192,15 +224,24 @@ void load_lanes(const T* data, const std::int64_t* offsets, int lanes, Type type
 
 void load_lanes(const TensorView& table, const std::int64_t* offsets, int lanes, Type type, std::uint32_t* row) {
   switch (table.dtype) {
-    case DType::kF64: return load_lanes(static_cast<const double*>(table.data), offsets, lanes, type, row);
-    case DType::kF32: return load_lanes(static_cast<const float*>(table.data), offsets, lanes, type, row);
-    case DType::kF16: return load_lanes(static_cast<const f16*>(table.data), offsets, lanes, type, row);
-    case DType::kBF16: return load_lanes(static_cast<const bf16*>(table.data), offsets, lanes, type, row);
-    case DType::kI64: return load_lanes(static_cast<const std::int64_t*>(table.data), offsets, lanes, type, row);
-    case DType::kI32: return load_lanes(static_cast<const std::int32_t*>(table.data), offsets, lanes, type, row);
-    case DType::kI16: return load_lanes(static_cast<const std::int16_t*>(table.data), offsets, lanes, type, row);
-    case DType::kI8: return load_lanes(static_cast<const std::int8_t*>(table.data), offsets, lanes, type, row);
-    default: return load_lanes(static_cast<const std::uint8_t*>(table.data), offsets, lanes, type, row);
+    case DType::kF64:
+      return load_lanes(static_cast<const double*>(table.data), offsets, lanes, type, row);
+    case DType::kF32:
+      return load_lanes(static_cast<const float*>(table.data), offsets, lanes, type, row);
+    case DType::kF16:
+      return load_lanes(static_cast<const f16*>(table.data), offsets, lanes, type, row);
+    case DType::kBF16:
+      return load_lanes(static_cast<const bf16*>(table.data), offsets, lanes, type, row);
+    case DType::kI64:
+      return load_lanes(static_cast<const std::int64_t*>(table.data), offsets, lanes, type, row);
+    case DType::kI32:
+      return load_lanes(static_cast<const std::int32_t*>(table.data), offsets, lanes, type, row);
+    case DType::kI16:
+      return load_lanes(static_cast<const std::int16_t*>(table.data), offsets, lanes, type, row);
+    case DType::kI8:
+      return load_lanes(static_cast<const std::int8_t*>(table.data), offsets, lanes, type, row);
+    default:
+      return load_lanes(static_cast<const std::uint8_t*>(table.data), offsets, lanes, type, row);
   }
 }
 
@@ -264,9 +305,8 @@ void run_program(const TileFrame& frame, int keys, int lanes, const float* score
 }
 
 void Modify(const TileFrame& frame, int keys, int lanes, float* s) {
-  run_program(frame, keys, lanes, s, [&](const Strip& strip, const Operand& result) {
-    unary(DF(), strip, result, s + strip.key * 64, [](auto x) { return x; });
-  });
+  run_program(frame, keys, lanes, s,
+              [&](const Strip& strip, const Operand& result) { unary(DF(), strip, result, s + strip.key * 64, [](auto x) { return x; }); });
 }
 
 void See(const TileFrame& frame, int keys, int lanes, std::uint8_t* seen) {

@@ -27,12 +27,12 @@ inline constexpr int kAcross = 2;
 inline constexpr int kDown = 6;
 
 struct Outer {
-  const float* a;          ///< a(k, m) = a[k * a_k + m * a_m]
+  const float* a;  ///< a(k, m) = a[k * a_k + m * a_m]
   std::int64_t a_k, a_m;
-  const float* b;          ///< rows of 64
-  int count;               ///< of k
-  float* c;                ///< rows of 64
-  const float* rescale;    ///< [64] start = C * rescale; null: start = 0
+  const float* b;        ///< rows of 64
+  int count;             ///< of k
+  float* c;              ///< rows of 64
+  const float* rescale;  ///< [64] start = C * rescale; null: start = 0
 };
 
 template <int M, int N>
@@ -44,8 +44,9 @@ HWY_INLINE void outer_block(const Outer& o, int row, int lane) {
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
-      sum[m][n] = o.rescale == nullptr ? hn::Zero(d)
-                                       : hn::Mul(hn::LoadU(d, o.c + (row + m) * 64 + lane + n * lanes), hn::LoadU(d, o.rescale + lane + n * lanes));
+      sum[m][n] = o.rescale == nullptr
+                      ? hn::Zero(d)
+                      : hn::Mul(hn::LoadU(d, o.c + (row + m) * 64 + lane + n * lanes), hn::LoadU(d, o.rescale + lane + n * lanes));
     }
   }
   const float* a = o.a + row * o.a_m;
@@ -73,12 +74,18 @@ HWY_INLINE void outer_strip(const Outer& o, int rows, int lane) {
   int row = 0;
   for (; row + kDown <= rows; row += kDown) outer_block<kDown, N>(o, row, lane);
   switch (rows - row) {
-    case 5: return outer_block<5, N>(o, row, lane);
-    case 4: return outer_block<4, N>(o, row, lane);
-    case 3: return outer_block<3, N>(o, row, lane);
-    case 2: return outer_block<2, N>(o, row, lane);
-    case 1: return outer_block<1, N>(o, row, lane);
-    default: return;
+    case 5:
+      return outer_block<5, N>(o, row, lane);
+    case 4:
+      return outer_block<4, N>(o, row, lane);
+    case 3:
+      return outer_block<3, N>(o, row, lane);
+    case 2:
+      return outer_block<2, N>(o, row, lane);
+    case 1:
+      return outer_block<1, N>(o, row, lane);
+    default:
+      return;
   }
 }
 

@@ -11,8 +11,10 @@ namespace {
 
 template <class T>
 float as_float(T value) {
-  if constexpr (std::is_same_v<T, float>) return value;
-  else return f32_from(value);
+  if constexpr (std::is_same_v<T, float>)
+    return value;
+  else
+    return f32_from(value);
 }
 
 template <class T>
@@ -36,9 +38,15 @@ void transpose_rows(const Rows& source, const std::int64_t* slots, int count, in
   }
 }
 
-void store(float value, float& place) { place = value; }
-void store(float value, bf16& place) { place = bf16_from(value); }
-void store(float value, f16& place) { place = f16_from(value); }
+void store(float value, float& place) {
+  place = value;
+}
+void store(float value, bf16& place) {
+  place = bf16_from(value);
+}
+void store(float value, f16& place) {
+  place = f16_from(value);
+}
 
 template <class T>
 void store_rows(const SoftmaxRows& state, int value_dim, int lanes, const OutputRows& out) {
@@ -51,9 +59,12 @@ void store_rows(const SoftmaxRows& state, int value_dim, int lanes, const Output
 
 template <class Function>
 void by_dtype(DType dtype, const Function& function) {
-  if (dtype == DType::kBF16) function(bf16{});
-  else if (dtype == DType::kF16) function(f16{});
-  else function(float{});
+  if (dtype == DType::kBF16)
+    function(bf16{});
+  else if (dtype == DType::kF16)
+    function(f16{});
+  else
+    function(float{});
 }
 
 }  // namespace

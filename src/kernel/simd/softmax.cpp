@@ -27,10 +27,14 @@ HWY_INLINE void for_lanes(int lanes, Function&& function) {
   for (int lane = 0; lane < lanes; lane += width) function(lane);
 }
 
-HWY_INLINE VF minus_infinity() { return hn::Set(DF(), -std::numeric_limits<float>::infinity()); }
+HWY_INLINE VF minus_infinity() {
+  return hn::Set(DF(), -std::numeric_limits<float>::infinity());
+}
 
 /// m itself, or 0 where it is -inf: what to subtract.
-HWY_INLINE VF finite_base(VF m) { return hn::IfThenZeroElse(hn::Eq(m, minus_infinity()), m); }
+HWY_INLINE VF finite_base(VF m) {
+  return hn::IfThenZeroElse(hn::Eq(m, minus_infinity()), m);
+}
 
 void Hide(const std::uint8_t* seen, int keys, int lanes, float* s) {
   const DF d;
@@ -145,12 +149,18 @@ HWY_EXPORT(Absorb);
 HWY_EXPORT(Weigh);
 HWY_EXPORT(Tally);
 HWY_EXPORT(Merge);
-void simd::hide(const std::uint8_t* seen, int keys, int lanes, float* s) { HWY_DYNAMIC_DISPATCH(Hide)(seen, keys, lanes, s); }
+void simd::hide(const std::uint8_t* seen, int keys, int lanes, float* s) {
+  HWY_DYNAMIC_DISPATCH(Hide)(seen, keys, lanes, s);
+}
 void simd::absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale) {
   HWY_DYNAMIC_DISPATCH(Absorb)(s, keys, lanes, state, rescale);
 }
-void simd::weigh(const float* lse, int keys, int lanes, float* s) { HWY_DYNAMIC_DISPATCH(Weigh)(lse, keys, lanes, s); }
-void simd::tally(const float* s, int keys, int lanes, const TallyRows& rows) { HWY_DYNAMIC_DISPATCH(Tally)(s, keys, lanes, rows); }
+void simd::weigh(const float* lse, int keys, int lanes, float* s) {
+  HWY_DYNAMIC_DISPATCH(Weigh)(lse, keys, lanes, s);
+}
+void simd::tally(const float* s, int keys, int lanes, const TallyRows& rows) {
+  HWY_DYNAMIC_DISPATCH(Tally)(s, keys, lanes, rows);
+}
 void simd::merge(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int lanes) {
   HWY_DYNAMIC_DISPATCH(Merge)(state, part, value_dim, lanes);
 }

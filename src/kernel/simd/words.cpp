@@ -3,9 +3,20 @@
 namespace heed::kernel::simd {
 
 const Words& words() {
-  static constexpr Words kWords{.name = "simd", .widen = widen, .load_queries = load_queries, .scores = scores, .modify = modify, .see = see,
-                                .hide = hide, .absorb = absorb, .mix = mix, .mix_careful = mix_careful, .weigh = weigh, .tally = tally,
-                                .merge = merge, .finish = finish};
+  static constexpr Words kWords{.name = "simd",
+                                .widen = widen,
+                                .load_queries = load_queries,
+                                .scores = scores,
+                                .modify = modify,
+                                .see = see,
+                                .hide = hide,
+                                .absorb = absorb,
+                                .mix = mix,
+                                .mix_careful = mix_careful,
+                                .weigh = weigh,
+                                .tally = tally,
+                                .merge = merge,
+                                .finish = finish};
   return kWords;
 }
 
