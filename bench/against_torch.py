@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +52,7 @@ class Case:
         return f"{self.dtype} d={self.d} T={self.t:,} H={self.heads} {self.mask or 'full'}"
 
 
-def heed(tool: Path, case: Case, repeat: int = RUNS) -> dict:
+def heed(tool: Path, case: Case, repeat: int = RUNS) -> Any:
     """What `heed bench --json` says of the case."""
     command = [str(tool), "bench", "--json", f"--t={case.t}", f"--d={case.d}", f"--heads={case.heads}", f"--dtype={case.dtype}",
                f"--threads={case.threads}", f"--repeat={repeat}"]
@@ -176,7 +177,8 @@ def window(bench: Bench) -> None:
         bench.row(f"PyTorch {dtype} with a mask tensor of {size(t * t)}", milliseconds(masked), f"{full / masked:.2f}", "")
 
 
-FORMULAS = {"ALiBi by name": "alibi(4)", "ALiBi as typed": "s + 0.25 * (k - q)", "softcap as typed": "30.0 * tanh(s / 30.0)", "temperature": "s / 2.0"}
+FORMULAS = {"ALiBi by name": "alibi(4)", "ALiBi as typed": "s + 0.25 * (k - q)", "softcap as typed": "30.0 * tanh(s / 30.0)",
+            "temperature as typed": "s / 2.0"}
 
 
 def formulas(bench: Bench) -> None:
@@ -186,7 +188,7 @@ def formulas(bench: Bench) -> None:
         for mask in ("", "causal"):
             plain = Case(1024 if bench.quick else 4096, dtype=dtype, mask=mask)
             times = bench.best(bench.heed(plain), *(bench.heed(replace(plain, scores=(text,))) for text in FORMULAS.values()))
-            for (name, text), seconds in zip(FORMULAS.items(), times[1:]):
+            for (name, text), seconds in zip(FORMULAS.items(), times[1:], strict=True):
                 ratio = seconds / times[0]
                 bench.row(plain.name, f"{name}: `{text}`", f"{ratio:.3f}", verdict(ratio <= 1.25) if dtype == "f32" else "")
 
@@ -240,8 +242,9 @@ def found_here(tool: Path) -> str:
 
 def head(bench: Bench) -> None:
     bench.say(f"# heed against PyTorch, {datetime.date.today()}\n")
-    bench.say(f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores; heed's instruction sets: {found_here(bench.tool)}; PyTorch {torch.__version__}, "
-              f"{torch.backends.cpu.get_cpu_capability()}; load at the start {os.getloadavg()[0]:.2f}; {bench.rounds} rounds of {RUNS} runs, the best counts.")
+    bench.say(f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores; heed's instruction sets: {found_here(bench.tool)}; "
+              f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; load at the start {os.getloadavg()[0]:.2f}; "
+              f"{bench.rounds} rounds of {RUNS} runs, the best counts.")
 
 
 def result_file() -> Path:

@@ -61,7 +61,8 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted) {
     require_scratch(plan);
     const Progress progress("attending", expected);
     const auto start = Clock::now();
-    plan.run(inputs, {.o = wanted.o ? results.o.span() : spare.span(), .lse = results.lse.span(),
+    plan.run(inputs, {.o = wanted.o ? results.o.span() : spare.span(),
+                      .lse = results.lse.span(),
                       .entropy = wanted.statistics ? results.entropy.span() : TensorSpan{},
                       .effective = wanted.statistics ? results.effective.span() : TensorSpan{}});
     results.seconds = seconds_since(start);
@@ -69,9 +70,12 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted) {
   if (!wanted.census()) return results;
   CensusOutputs outputs{.rows = wanted.rows};
   if (wanted.received) outputs.received = (results.received = make_tensor("received mass", DType::kF32, {p.batch, p.heads, p.keys})).span();
-  if (wanted.map_rows > 0) outputs.map = (results.map = make_tensor("maps", DType::kF32, {p.batch, p.heads, wanted.map_rows, wanted.map_columns})).span();
+  if (wanted.map_rows > 0)
+    outputs.map = (results.map = make_tensor("maps", DType::kF32, {p.batch, p.heads, wanted.map_rows, wanted.map_columns})).span();
   if (!wanted.rows.empty()) {
-    outputs.weights = (results.weights = make_tensor("chosen rows", DType::kF32, {p.batch, p.heads, static_cast<std::int64_t>(wanted.rows.size()), p.keys})).span();
+    outputs.weights = (results.weights = make_tensor("chosen rows", DType::kF32,
+                                                     {p.batch, p.heads, static_cast<std::int64_t>(wanted.rows.size()), p.keys}))
+                          .span();
   }
   const Progress progress("looking where it went", results.seconds);
   const auto start = Clock::now();
@@ -100,8 +104,12 @@ std::vector<HeadSummary> summarise(const Results& results) {
 }
 
 nlohmann::json to_json(const HeadSummary& head, const std::vector<std::string>& tokens) {
-  nlohmann::json json{{"batch", head.b}, {"head", head.h}, {"mean_entropy", head.entropy}, {"mean_effective_keys", head.effective},
-                      {"top_key", head.key}, {"top_key_share", head.share}};
+  nlohmann::json json{{"batch", head.b},
+                      {"head", head.h},
+                      {"mean_entropy", head.entropy},
+                      {"mean_effective_keys", head.effective},
+                      {"top_key", head.key},
+                      {"top_key_share", head.share}};
   if (!tokens.empty() && head.key >= 0) json["top_key_token"] = tokens[static_cast<std::size_t>(head.key)];
   return json;
 }
@@ -110,9 +118,10 @@ std::string heads_text(const std::vector<HeadSummary>& heads, std::int64_t batch
   Grid grid(batch > 1 ? std::vector<std::string>{"batch", "head", "mean entropy", "effective keys", "receives most", "its share"}
                       : std::vector<std::string>{"head", "mean entropy", "effective keys", "receives most", "its share"});
   for (const HeadSummary& head : heads) {
-    std::vector<std::string> cells{std::to_string(head.h), fmt::format("{:.2f} nats", head.entropy), fmt::format("{:.1f}", head.effective),
-                                   head.key < 0 ? "none" : "key " + count_text(head.key) + (tokens.empty() ? "" : " " + word(tokens, head.key)),
-                                   percent_text(head.share)};
+    std::vector<std::string> cells{
+        std::to_string(head.h), fmt::format("{:.2f} nats", head.entropy), fmt::format("{:.1f}", head.effective),
+        head.key < 0 ? "none" : "key " + count_text(head.key) + (tokens.empty() ? "" : " " + word(tokens, head.key)),
+        percent_text(head.share)};
     if (batch > 1) cells.insert(cells.begin(), std::to_string(head.b));
     grid.row(std::move(cells));
   }

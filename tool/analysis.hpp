@@ -22,12 +22,12 @@ struct Wanted {
 };
 
 struct Results {
-  Tensor o;          ///< [B, Hq, Tq, Dv], of the inputs' dtype; f32 for bf16
-  Tensor lse;        ///< [B, Hq, Tq]
+  Tensor o;                   ///< [B, Hq, Tq, Dv], of the inputs' dtype; f32 for bf16
+  Tensor lse;                 ///< [B, Hq, Tq]
   Tensor entropy, effective;  ///< [B, Hq, Tq]
-  Tensor received;   ///< [B, Hq, Tk]
-  Tensor map;        ///< [B, Hq, R, C]
-  Tensor weights;    ///< [B, Hq, rows, Tk]
+  Tensor received;            ///< [B, Hq, Tk]
+  Tensor map;                 ///< [B, Hq, R, C]
+  Tensor weights;             ///< [B, Hq, rows, Tk]
   double seconds = 0, census_seconds = 0;
 };
 
@@ -40,10 +40,10 @@ void check_wanted(const Problem& problem, const Wanted& wanted);
 /// Where the attention of one head went.
 struct HeadSummary {
   std::int64_t b = 0, h = 0;
-  double entropy = 0;    ///< nats, mean over the queries that see a key
-  double effective = 0;  ///< keys, mean likewise
-  std::int64_t key = -1; ///< the one that receives most; -1 where nothing was received
-  double share = 0;      ///< of all the weight on keys
+  double entropy = 0;     ///< nats, mean over the queries that see a key
+  double effective = 0;   ///< keys, mean likewise
+  std::int64_t key = -1;  ///< the one that receives most; -1 where nothing was received
+  double share = 0;       ///< of all the weight on keys
 };
 [[nodiscard]] std::vector<HeadSummary> summarise(const Results& results);
 [[nodiscard]] nlohmann::json to_json(const HeadSummary& head, const std::vector<std::string>& tokens);

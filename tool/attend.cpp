@@ -35,7 +35,8 @@ std::vector<std::int64_t> chosen_rows(const AttendOptions& options, const Proble
   if (options.rows.empty()) return problem.queries > 0 ? std::vector{problem.queries - 1} : std::vector<std::int64_t>{};
   std::vector<std::int64_t> rows = integers_from("--rows", options.rows);
   for (const std::int64_t row : rows) {
-    if (row < 0 || row >= problem.queries) throw Error({"no such row", "--rows", "0 to " + std::to_string(problem.queries - 1), std::to_string(row)});
+    if (row < 0 || row >= problem.queries)
+      throw Error({"no such row", "--rows", "0 to " + std::to_string(problem.queries - 1), std::to_string(row)});
   }
   return rows;
 }
@@ -51,7 +52,8 @@ Wanted wanted_by(const AttendOptions& options, const Problem& problem) {
   return wanted;
 }
 
-std::vector<Target> targets_of(const AttendOptions& options, const Plan& plan, const Results& results, const std::vector<std::string>& tokens) {
+std::vector<Target> targets_of(const AttendOptions& options, const Plan& plan, const Results& results,
+                               const std::vector<std::string>& tokens) {
   std::vector<Target> targets;
   const auto add = [&](const char* option, const std::string& path, std::function<void(const std::string&)> write) {
     if (!path.empty()) targets.push_back({option, path, std::move(write)});
@@ -59,7 +61,8 @@ std::vector<Target> targets_of(const AttendOptions& options, const Plan& plan, c
   add("--out", options.out, [&](const std::string& path) { io::write_npy(path, results.o.view()); });
   add("--lse", options.lse, [&](const std::string& path) { io::write_npy(path, results.lse.view()); });
   add("--received", options.received, [&](const std::string& path) { io::write_npy(path, results.received.view()); });
-  add("--map", options.map, [&](const std::string& path) { io::write_png(path, draw(sheet_of(plan, results, tokens, "Where each head looks"))); });
+  add("--map", options.map,
+      [&](const std::string& path) { io::write_png(path, draw(sheet_of(plan, results, tokens, "Where each head looks"))); });
   return targets;
 }
 
@@ -70,11 +73,13 @@ std::string top_text(const Results& results, const Wanted& wanted, std::size_t t
     const std::int64_t query = wanted.rows[row];
     const bool named = !loaded.tokens.empty() && p.queries == p.keys;
     text += fmt::format("\nquery {}{} looks at\n", count_text(query), named ? " " + word(loaded.tokens, query) : "");
-    Grid grid(p.batch > 1 ? std::vector<std::string>{"batch", "head", "keys, most first"} : std::vector<std::string>{"head", "keys, most first"});
+    Grid grid(p.batch > 1 ? std::vector<std::string>{"batch", "head", "keys, most first"}
+                          : std::vector<std::string>{"head", "keys, most first"});
     for (std::int64_t head = 0; head < p.batch * p.heads; ++head) {
       std::string looks;
       for (const Look& look : strongest(weights_of(results, head / p.heads, head % p.heads, static_cast<std::int64_t>(row)), top)) {
-        const std::string name = loaded.tokens.empty() ? count_text(look.key) : fmt::format("{} ({})", word(loaded.tokens, look.key), look.key);
+        const std::string name =
+            loaded.tokens.empty() ? count_text(look.key) : fmt::format("{} ({})", word(loaded.tokens, look.key), look.key);
         looks += (looks.empty() ? "" : "   ") + name + " " + percent_text(look.weight);
       }
       std::vector<std::string> cells{std::to_string(head % p.heads), looks.empty() ? "nothing" : looks};
@@ -105,7 +110,8 @@ nlohmann::json top_json(const Results& results, const Wanted& wanted, std::size_
 
 void report_json(const AttendOptions& options, const Loaded& loaded, const Plan& plan, const Results& results, const Wanted& wanted,
                  const std::vector<Target>& targets, std::size_t top) {
-  nlohmann::json json{{"problem", problem_json(plan.problem())}, {"plan", to_json(plan)}, {"seconds", results.seconds}, {"notes", loaded.notes}};
+  nlohmann::json json{
+      {"problem", problem_json(plan.problem())}, {"plan", to_json(plan)}, {"seconds", results.seconds}, {"notes", loaded.notes}};
   json["written"] = nlohmann::json::object();
   for (const Target& target : targets) json["written"][target.option.substr(2)] = target.path;
   if (wanted.census()) json["census_seconds"] = results.census_seconds;
@@ -120,8 +126,8 @@ void report_text(const AttendOptions& options, const Loaded& loaded, const Plan&
                  const std::vector<Target>& targets, std::size_t top) {
   say(plan.problem().text() + "\n");
   for (const std::string& note : loaded.notes) say("note: " + note + "\n");
-  say(fmt::format("kernel {}, {} thread{}: {} for {} ({:.1f} GFLOP/s), scratch {} where the S x S matrix would take {}\n", plan.kernel(), plan.threads(),
-                  plan.threads() == 1 ? "" : "s", seconds_text(results.seconds), flop_text(plan.flops()),
+  say(fmt::format("kernel {}, {} thread{}: {} for {} ({:.1f} GFLOP/s), scratch {} where the S x S matrix would take {}\n", plan.kernel(),
+                  plan.threads(), plan.threads() == 1 ? "" : "s", seconds_text(results.seconds), flop_text(plan.flops()),
                   results.seconds > 0 ? plan.flops() / results.seconds / 1e9 : 0.0, bytes_text(static_cast<double>(plan.scratch_bytes())),
                   bytes_text(static_cast<double>(plan.square_bytes()))));
   if (wanted.census()) say("where it went: " + seconds_text(results.census_seconds) + "\n");
@@ -156,7 +162,9 @@ void add_attend(CLI::App& app, Task& task) {
   verb->add_option("--lse", options->lse, "L [B, Hq, Tq], natural log-sum-exp of the scores")->type_name("L.npy");
   verb->add_option("--map", options->map, "a sheet with the pooled map of every head")->type_name("M.png");
   verb->add_option("--received", options->received, "weight that each key receives [B, Hq, Tk]")->type_name("R.npy");
-  verb->add_option("--top", options->top, "the N keys that the rows of --rows look at most")->type_name("N")->check(CLI::Range(1, 1'000'000).description(""));
+  verb->add_option("--top", options->top, "the N keys that the rows of --rows look at most")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000'000).description(""));
   verb->add_option("--rows", options->rows, "query indices for --top; default: the last")->type_name("I,J,...");
   verb->add_flag("--stats", options->stats, "per head: mean entropy, effective keys, the key that receives most");
   verb->footer(kExamples);

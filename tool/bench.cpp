@@ -26,8 +26,8 @@
 namespace heed::tool {
 namespace {
 
-constexpr double kSecondsOfRuns = 2.0;                        // when --repeat does not say how often
-constexpr double kSquareLimit = 2.0 * 1024 * 1024 * 1024;     // bytes of S x S that classic is given here
+constexpr double kSecondsOfRuns = 2.0;                     // when --repeat does not say how often
+constexpr double kSquareLimit = 2.0 * 1024 * 1024 * 1024;  // bytes of S x S that classic is given here
 constexpr int kLeastRuns = 3, kMostRuns = 1000;
 
 struct BenchOptions : FormulaOptions, RunOptions {
@@ -103,7 +103,8 @@ std::int64_t visible_pairs(const Plan& plan, const Inputs& inputs) {
 Flop flop_of(const Plan& plan, const Inputs& inputs) {
   const Problem& p = plan.problem();
   const double pair = 2.0 * static_cast<double>(p.dim + p.value_dim);
-  const double all = static_cast<double>(p.batch) * static_cast<double>(p.heads) * static_cast<double>(p.queries) * static_cast<double>(p.keys);
+  const double all =
+      static_cast<double>(p.batch) * static_cast<double>(p.heads) * static_cast<double>(p.queries) * static_cast<double>(p.keys);
   if (p.mask.empty() || same(p.mask, full())) return {pair * all, "full: 2 (D + Dv) B Hq Tq Tk"};
   if (same(p.mask, causal()) && p.queries == p.keys) return {pair * all / 2, "causal: half of 2 (D + Dv) B Hq Tq Tk"};
   return {pair * static_cast<double>(visible_pairs(plan, inputs)), "visible pairs: 2 (D + Dv) for each"};
@@ -115,7 +116,8 @@ struct Contender {
   Tensor o, lse;
   double best = INFINITY;
   explicit Contender(const Problem& p)
-      : plan(p), o(make_tensor("O", p.dtype, {p.batch, p.heads, p.queries, p.value_dim})),
+      : plan(p),
+        o(make_tensor("O", p.dtype, {p.batch, p.heads, p.queries, p.value_dim})),
         lse(make_tensor("L", p.dtype == DType::kF64 ? DType::kF64 : DType::kF32, {p.batch, p.heads, p.queries})) {}
   double run(const Inputs& inputs) {
     const auto start = std::chrono::steady_clock::now();
@@ -140,7 +142,9 @@ int take_turns(const BenchOptions& options, const Inputs& inputs, Contender& ker
   const Progress progress("running", kSecondsOfRuns);
   double spent = 0;
   int runs = 0;
-  const auto enough = [&] { return options.repeat > 0 ? runs >= options.repeat : (runs >= kLeastRuns && spent > kSecondsOfRuns) || runs >= kMostRuns; };
+  const auto enough = [&] {
+    return options.repeat > 0 ? runs >= options.repeat : (runs >= kLeastRuns && spent > kSecondsOfRuns) || runs >= kMostRuns;
+  };
   for (; !enough(); ++runs) {
     spent += kernel.run(inputs);
     if (classic != nullptr) spent += classic->run(inputs);
@@ -161,12 +165,22 @@ struct Report {
 
 nlohmann::json json_of(const Report& r) {
   const Plan& plan = r.kernel.plan;
-  nlohmann::json json{{"problem", problem_json(plan.problem())}, {"kernel", plan.kernel()}, {"threads", plan.threads()}, {"seconds", r.kernel.best},
-                      {"gflops", r.rate(r.kernel.best)}, {"peak_gflops", r.peak}, {"peak_share", r.rate(r.kernel.best) / r.peak},
-                      {"scratch_bytes", plan.scratch_bytes()}, {"square_bytes", plan.square_bytes()}, {"runs", r.runs},
-                      {"flop", {{"count", r.flop.count}, {"rule", r.flop.rule}}}, {"instruction_sets", instruction_sets()}};
+  nlohmann::json json{{"problem", problem_json(plan.problem())},
+                      {"kernel", plan.kernel()},
+                      {"threads", plan.threads()},
+                      {"seconds", r.kernel.best},
+                      {"gflops", r.rate(r.kernel.best)},
+                      {"peak_gflops", r.peak},
+                      {"peak_share", r.rate(r.kernel.best) / r.peak},
+                      {"scratch_bytes", plan.scratch_bytes()},
+                      {"square_bytes", plan.square_bytes()},
+                      {"runs", r.runs},
+                      {"flop", {{"count", r.flop.count}, {"rule", r.flop.rule}}},
+                      {"instruction_sets", instruction_sets()}};
   if (r.classic != nullptr) {
-    json["classic"] = {{"seconds", r.classic->best}, {"gflops", r.rate(r.classic->best)}, {"scratch_bytes", r.classic->plan.scratch_bytes()},
+    json["classic"] = {{"seconds", r.classic->best},
+                       {"gflops", r.rate(r.classic->best)},
+                       {"scratch_bytes", r.classic->plan.scratch_bytes()},
                        {"speedup", r.classic->best / r.kernel.best}};
   } else {
     json["classic"] = {{"skipped", r.no_classic}};
@@ -176,7 +190,8 @@ nlohmann::json json_of(const Report& r) {
 
 std::string text_of(const Report& r) {
   const Plan& plan = r.kernel.plan;
-  std::string text = plan.problem().text() + "\n" + flop_text(r.flop.count) + " (" + r.flop.rule + "), " + std::to_string(r.runs) + " runs, the best of each\n";
+  std::string text = plan.problem().text() + "\n" + flop_text(r.flop.count) + " (" + r.flop.rule + "), " + std::to_string(r.runs) +
+                     " runs, the best of each\n";
   Grid grid({"kernel", "threads", "time", "GFLOP/s", "of peak", "scratch"});
   const auto row = [&](const Contender& one) {
     grid.row({one.plan.kernel(), std::to_string(one.plan.threads()), seconds_text(one.best), fmt::format("{:.1f}", r.rate(one.best)),
@@ -186,7 +201,8 @@ std::string text_of(const Report& r) {
   if (r.classic != nullptr) row(*r.classic);
   text += grid.text("  ");
   text += fmt::format("peak of f32 multiply-adds, measured here: {:.1f} GFLOP/s\n", r.peak);
-  if (r.classic != nullptr) return text + fmt::format("{} is {:.2f} times as fast as classic\n", plan.kernel(), r.classic->best / r.kernel.best);
+  if (r.classic != nullptr)
+    return text + fmt::format("{} is {:.2f} times as fast as classic\n", plan.kernel(), r.classic->best / r.kernel.best);
   return text + "classic not run: " + r.no_classic + "\n";
 }
 
@@ -215,7 +231,8 @@ int run(const BenchOptions& options) {
 
 void add_bench(CLI::App& app, Task& task) {
   const auto options = std::make_shared<BenchOptions>();
-  CLI::App* const verb = app.add_subcommand("bench", "time, GFLOP/s, share of the measured peak and scratch, beside classic in the same run");
+  CLI::App* const verb =
+      app.add_subcommand("bench", "time, GFLOP/s, share of the measured peak and scratch, beside classic in the same run");
   const auto size = [&](const char* name, std::int64_t& value, const char* what) {
     verb->add_option(name, value, what)->type_name("N")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40).description(""));
   };
@@ -229,7 +246,9 @@ void add_bench(CLI::App& app, Task& task) {
   size("--dv", options->dv, "dimension of v; default --d");
   verb->add_option("--dtype", options->dtype, "f32, bf16, f16 or f64; default bf16")->type_name("TYPE");
   verb->add_option("--seed", options->seed, "of the random inputs; default 1")->type_name("N");
-  verb->add_option("--repeat", options->repeat, "runs; default: what fits into 2 s, at least 3")->type_name("N")->check(CLI::Range(1, 1'000'000).description(""));
+  verb->add_option("--repeat", options->repeat, "runs; default: what fits into 2 s, at least 3")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000'000).description(""));
   add_mask_options(*verb, *options);
   add_score_options(*verb, *options);
   add_run_options(*verb, *options);

@@ -41,10 +41,14 @@ struct Verdict {
 
 double l_bound(DType dtype) {
   switch (dtype) {
-    case DType::kBF16: return 0x1p-8;
-    case DType::kF16: return 0x1p-11;
-    case DType::kF64: return 0x1p-40;
-    default: return 0x1p-20;
+    case DType::kBF16:
+      return 0x1p-8;
+    case DType::kF16:
+      return 0x1p-11;
+    case DType::kF64:
+      return 0x1p-40;
+    default:
+      return 0x1p-20;
   }
 }
 
@@ -56,7 +60,8 @@ double difference(double found, double expected) {
 }
 
 std::vector<std::int64_t> sampled(std::int64_t queries, std::int64_t heads, std::int64_t rows) {
-  const std::int64_t least = std::min<std::int64_t>(queries, 4), wanted = std::clamp((rows + std::max<std::int64_t>(heads, 1) - 1) / std::max<std::int64_t>(heads, 1), least, queries);
+  const std::int64_t least = std::min<std::int64_t>(queries, 4),
+                     wanted = std::clamp((rows + std::max<std::int64_t>(heads, 1) - 1) / std::max<std::int64_t>(heads, 1), least, queries);
   std::set<std::int64_t> chosen;
   for (std::int64_t n = 0; n < wanted; ++n) chosen.insert(wanted == 1 ? queries - 1 : n * (queries - 1) / (wanted - 1));
   return {chosen.begin(), chosen.end()};
@@ -69,7 +74,8 @@ Tensor in_double(const TensorView& source) {
   for (std::int64_t b = 0; b < shape[0]; ++b) {
     for (std::int64_t h = 0; h < shape[1]; ++h) {
       for (std::int64_t t = 0; t < shape[2]; ++t) {
-        for (std::int64_t c = 0; c < shape[3]; ++c) copy.data<double>()[to++] = real_at(source, b * strides[0] + h * strides[1] + t * strides[2] + c * strides[3]);
+        for (std::int64_t c = 0; c < shape[3]; ++c)
+          copy.data<double>()[to++] = real_at(source, b * strides[0] + h * strides[1] + t * strides[2] + c * strides[3]);
       }
     }
   }
@@ -115,7 +121,8 @@ class Comparison {
     for (std::size_t c = 0; c < naive.size(); ++c) {
       const double found = real_at(results_.o.view(), row * static_cast<std::int64_t>(naive.size()) + static_cast<std::int64_t>(c));
       verdict_.o_error = std::max(verdict_.o_error, difference(found, o[c]));
-      if (const double error = difference(naive[c], o[c]); std::isfinite(error)) verdict_.naive_error = std::max(verdict_.naive_error, error);
+      if (const double error = difference(naive[c], o[c]); std::isfinite(error))
+        verdict_.naive_error = std::max(verdict_.naive_error, error);
       if (std::isfinite(o[c])) verdict_.largest = std::max(verdict_.largest, std::abs(o[c]));
     }
     const double away = difference(real_at(results_.lse.view(), row), lse);
@@ -130,18 +137,29 @@ class Comparison {
   Verdict verdict_;
 };
 
-void report(const CheckOptions& options, const Loaded& loaded, const Plan& plan, const Results& results, const Verdict& verdict, bool good) {
+void report(const CheckOptions& options, const Loaded& loaded, const Plan& plan, const Results& results, const Verdict& verdict,
+            bool good) {
   const DType dtype = plan.problem().dtype;
   if (options.json) {
-    const nlohmann::json json{{"problem", problem_json(plan.problem())}, {"kernel", plan.kernel()}, {"seconds", results.seconds}, {"rows", verdict.rows},
-                              {"o_error", verdict.o_error}, {"o_bound", verdict.o_bound(dtype)}, {"naive_error", verdict.naive_error},
-                              {"lse_error", verdict.l_error}, {"lse_bound", l_bound(dtype)}, {"good", good}, {"notes", loaded.notes}};
+    const nlohmann::json json{{"problem", problem_json(plan.problem())},
+                              {"kernel", plan.kernel()},
+                              {"seconds", results.seconds},
+                              {"rows", verdict.rows},
+                              {"o_error", verdict.o_error},
+                              {"o_bound", verdict.o_bound(dtype)},
+                              {"naive_error", verdict.naive_error},
+                              {"lse_error", verdict.l_error},
+                              {"lse_bound", l_bound(dtype)},
+                              {"good", good},
+                              {"notes", loaded.notes}};
     return say(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
   say(plan.problem().text() + "\n");
   for (const std::string& note : loaded.notes) say("note: " + note + "\n");
-  say(fmt::format("kernel {} took {}; compared with the definition in double on {} rows\n", plan.kernel(), seconds_text(results.seconds), count_text(verdict.rows)));
-  say(fmt::format("  O  largest error {:.3g}, bound {:.3g} (naive: {:.3g})\n", verdict.o_error, verdict.o_bound(dtype), verdict.naive_error));
+  say(fmt::format("kernel {} took {}; compared with the definition in double on {} rows\n", plan.kernel(), seconds_text(results.seconds),
+                  count_text(verdict.rows)));
+  say(fmt::format("  O  largest error {:.3g}, bound {:.3g} (naive: {:.3g})\n", verdict.o_error, verdict.o_bound(dtype),
+                  verdict.naive_error));
   say(fmt::format("  L  largest error {:.3g}, bound {:.3g} (relative to max(1, |L|))\n", verdict.l_error, l_bound(dtype)));
   say(good ? "good: within the bounds\n" : "WRONG: beyond a bound\n");
 }
@@ -183,9 +201,12 @@ int run(const CheckOptions& options) {
 
 void add_check(CLI::App& app, Task& task) {
   const auto options = std::make_shared<CheckOptions>();
-  CLI::App* const verb = app.add_subcommand("check", "the run against the definition in double on sampled rows; exit status 1 beyond the bound");
+  CLI::App* const verb =
+      app.add_subcommand("check", "the run against the definition in double on sampled rows; exit status 1 beyond the bound");
   add_problem_options(*verb, *options);
-  verb->add_option("--rows", options->rows, "rows to compare, over all heads; default 64")->type_name("N")->check(CLI::Range(1, 1'000'000'000).description(""));
+  verb->add_option("--rows", options->rows, "rows to compare, over all heads; default 64")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000'000'000).description(""));
   verb->footer(kExamples);
   verb->callback([options, &task] { task = [options] { return run(*options); }; });
 }

@@ -34,7 +34,8 @@ std::string verb_names(const Outlines& outlines) {
 }
 
 std::string replaced(std::string text, std::string_view what, std::string_view with) {
-  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) text.replace(at, what.size(), with);
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+    text.replace(at, what.size(), with);
   return text;
 }
 
@@ -49,11 +50,16 @@ std::string fish_quoted(const std::string& text) {
 }
 
 std::string bash(const Outlines& outlines) {
-  std::string text = "# bash completion of heed; written by `heed completions bash`\n_heed() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" names\n  case \"${COMP_WORDS[1]}\" in\n";
-  for (std::size_t i = 1; i < outlines.size(); ++i) text += fmt::format("    {}) names=\"{}\" ;;\n", outlines[i].name, joined_names(outlines[i]));
+  std::string text =
+      "# bash completion of heed; written by `heed completions bash`\n_heed() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" names\n  case "
+      "\"${COMP_WORDS[1]}\" in\n";
+  for (std::size_t i = 1; i < outlines.size(); ++i)
+    text += fmt::format("    {}) names=\"{}\" ;;\n", outlines[i].name, joined_names(outlines[i]));
   text += fmt::format("    *) names=\"{} {}\" ;;\n  esac\n", verb_names(outlines), joined_names(outlines[0]));
   text += fmt::format("  (( COMP_CWORD == 1 )) && names=\"{} {}\"\n", verb_names(outlines), joined_names(outlines[0]));
-  return text + "  if [[ \"$word\" == -* || COMP_CWORD -eq 1 ]]; then\n    COMPREPLY=( $(compgen -W \"$names\" -- \"$word\") )\n  else\n    COMPREPLY=( $(compgen -f -- \"$word\") )\n  fi\n}\ncomplete -o filenames -F _heed heed\n";
+  return text +
+         "  if [[ \"$word\" == -* || COMP_CWORD -eq 1 ]]; then\n    COMPREPLY=( $(compgen -W \"$names\" -- \"$word\") )\n  else\n    "
+         "COMPREPLY=( $(compgen -f -- \"$word\") )\n  fi\n}\ncomplete -o filenames -F _heed heed\n";
 }
 
 std::string zsh_meaning(const std::string& text) {
@@ -63,12 +69,15 @@ std::string zsh_meaning(const std::string& text) {
 std::string zsh(const Outlines& outlines) {
   std::string text = "#compdef heed\n# zsh completion of heed; written by `heed completions zsh`\n_heed() {\n  local -a verbs\n  verbs=(\n";
   for (std::size_t i = 1; i < outlines.size(); ++i) text += "    " + quoted(outlines[i].name + ":" + outlines[i].meaning) + "\n";
-  text += "  )\n  if (( CURRENT == 2 )); then\n    _describe verb verbs\n    return\n  fi\n  shift words\n  (( CURRENT-- ))\n  case \"$words[1]\" in\n";
+  text +=
+      "  )\n  if (( CURRENT == 2 )); then\n    _describe verb verbs\n    return\n  fi\n  shift words\n  (( CURRENT-- ))\n  case "
+      "\"$words[1]\" in\n";
   for (std::size_t i = 1; i < outlines.size(); ++i) {
     text += "    " + outlines[i].name + ")\n      _arguments";
     for (const OptionOutline& option : outlines[i].options) {
       for (const std::string& name : option.names) {
-        text += " \\\n        " + quoted("*" + name + "[" + zsh_meaning(option.meaning) + "]" + (option.flag ? "" : ":" + zsh_meaning(option.value) + ":_files"));
+        text += " \\\n        " + quoted("*" + name + "[" + zsh_meaning(option.meaning) + "]" +
+                                         (option.flag ? "" : ":" + zsh_meaning(option.value) + ":_files"));
       }
       if (option.names.empty()) text += " \\\n        " + quoted("*:" + option.value + ":_files");
     }
@@ -98,7 +107,10 @@ std::string fish(const Outlines& outlines) {
 void add_completions(CLI::App& app, Task& task) {
   const auto shell = std::make_shared<std::string>();
   CLI::App* const verb = app.add_subcommand("completions", "a completion script for bash, zsh or fish");
-  verb->add_option("SHELL", *shell, "bash, zsh or fish")->type_name("")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
+  verb->add_option("SHELL", *shell, "bash, zsh or fish")
+      ->type_name("")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
   verb->footer(kExamples);
   verb->callback([shell, &app, &task] {
     task = [shell, &app] {

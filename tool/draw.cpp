@@ -63,7 +63,8 @@ int run(const DrawOptions& options) {
   asking_for("the tiles of the mask");
   const Plan plan(problem);
   if (!options.out.empty()) {
-    targets.push_back({"--out", options.out, [&](const std::string& path) { io::write_png(path, mask_canvas(plan, options.batch, options.head)); }});
+    targets.push_back(
+        {"--out", options.out, [&](const std::string& path) { io::write_png(path, mask_canvas(plan, options.batch, options.head)); }});
   }
   check_targets(targets, loaded.paths);
   write_targets(targets);
@@ -72,8 +73,8 @@ int run(const DrawOptions& options) {
   for (const std::string& note : loaded.notes) say("note: " + note + "\n");
   say(terminal_picture(plan, options.batch, options.head, size.columns, size.rows));
   const TileCounts& tiles = plan.tiles();
-  say(fmt::format("{} tiles of 64 x 64: {} empty, {} partial, {} full\n", count_text(tiles.total()), count_text(tiles.empty), count_text(tiles.partial),
-                  count_text(tiles.full)));
+  say(fmt::format("{} tiles of 64 x 64: {} empty, {} partial, {} full\n", count_text(tiles.total()), count_text(tiles.empty),
+                  count_text(tiles.partial), count_text(tiles.full)));
   for (const Target& target : targets) say("wrote " + target.path + "\n");
   return 0;
 }
@@ -85,9 +86,13 @@ void add_draw(CLI::App& app, Task& task) {
   CLI::App* const verb = app.add_subcommand("draw", "a mask as a picture, in the terminal and as PNG");
   add_mask_options(*verb, *options);
   verb->get_option("--mask")->required();
-  verb->add_option("--tq", options->queries, "queries; default 64")->type_name("N")->check(CLI::Range(std::int64_t{1}, kFar).description(""));
+  verb->add_option("--tq", options->queries, "queries; default 64")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, kFar).description(""));
   verb->add_option("--tk", options->keys, "keys; default 64")->type_name("N")->check(CLI::Range(std::int64_t{1}, kFar).description(""));
-  verb->add_option("--b", options->batch, "batch entry to draw; default 0")->type_name("N")->check(CLI::Range(0, 1'000'000).description(""));
+  verb->add_option("--b", options->batch, "batch entry to draw; default 0")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1'000'000).description(""));
   verb->add_option("--h", options->head, "query head to draw; default 0")->type_name("N")->check(CLI::Range(0, 1'000'000).description(""));
   verb->add_option("-o,--out", options->out, "the picture as PNG")->type_name("M.png");
   verb->footer(kExamples);

@@ -68,11 +68,14 @@ std::vector<std::int64_t> chosen_words(const Loaded& loaded) {
 /// The words around a token, itself in brackets, on one line.
 std::string context(const std::vector<std::string>& tokens, std::int64_t at, std::int64_t before, std::int64_t after) {
   std::string text;
-  const std::int64_t first = std::max<std::int64_t>(at - before, 0), last = std::min(at + after, static_cast<std::int64_t>(tokens.size()) - 1);
+  const std::int64_t first = std::max<std::int64_t>(at - before, 0),
+                     last = std::min(at + after, static_cast<std::int64_t>(tokens.size()) - 1);
   for (std::int64_t i = first; i <= last; ++i) {
     const std::string& token = tokens[static_cast<std::size_t>(i)];
-    if (token.find_first_not_of(" \n") == std::string::npos) text += " ";
-    else text += i == at ? (token[0] == ' ' ? " [" + token.substr(1) : "[" + token) + "]" : token;
+    if (token.find_first_not_of(" \n") == std::string::npos)
+      text += " ";
+    else
+      text += i == at ? (token[0] == ' ' ? " [" + token.substr(1) : "[" + token) + "]" : token;
   }
   text.erase(0, text.find_first_not_of(' '));
   for (std::size_t twice = text.find("  "); twice != std::string::npos; twice = text.find("  ")) text.erase(twice, 1);
@@ -113,7 +116,8 @@ std::vector<WordLooks> word_looks(const Loaded& loaded, const Results& results, 
     std::vector<double> mean = averaged_over_heads(results, loaded.problem.heads, static_cast<std::int64_t>(row));
     const double first = std::exchange(mean[0], 0.0);
     WordLooks& one = words.emplace_back(WordLooks{rows[row], first, strongest(mean, kLooks), {}});
-    for (const Look& look : one.looks) one.keenest.push_back(keenest_head(results, loaded.problem.heads, static_cast<std::int64_t>(row), look.key));
+    for (const Look& look : one.looks)
+      one.keenest.push_back(keenest_head(results, loaded.problem.heads, static_cast<std::int64_t>(row), look.key));
   }
   return words;
 }
@@ -121,12 +125,13 @@ std::vector<WordLooks> word_looks(const Loaded& loaded, const Results& results, 
 std::string words_text(const Loaded& loaded, const std::vector<WordLooks>& words) {
   std::string text;
   for (const WordLooks& one : words) {
-    text += fmt::format("\nword {} at {}, \"... {} ...\"\n  first token {}; beyond it\n", word(loaded.tokens, one.query), count_text(one.query),
-                        context(loaded.tokens, one.query, 7, 0), percent_text(one.first_token));
+    text += fmt::format("\nword {} at {}, \"... {} ...\"\n  first token {}; beyond it\n", word(loaded.tokens, one.query),
+                        count_text(one.query), context(loaded.tokens, one.query, 7, 0), percent_text(one.first_token));
     Grid grid({"weight", "at", "word", "most by", "in"});
     for (std::size_t i = 0; i < one.looks.size(); ++i) {
       const auto& [key, weight] = one.looks[i];
-      grid.row({percent_text(weight), count_text(key), word(loaded.tokens, key), fmt::format("head {}: {}", one.keenest[i].first, percent_text(one.keenest[i].second)),
+      grid.row({percent_text(weight), count_text(key), word(loaded.tokens, key),
+                fmt::format("head {}: {}", one.keenest[i].first, percent_text(one.keenest[i].second)),
                 "... " + context(loaded.tokens, key, 4, 4) + " ..."});
     }
     text += grid.text("    ");
@@ -145,25 +150,30 @@ nlohmann::json words_json(const Loaded& loaded, const std::vector<WordLooks>& wo
   return list;
 }
 
-void report(const ExampleOptions& options, const Loaded& loaded, const Plan& plan, const Results& results, const std::vector<WordLooks>& words,
-            const std::string& picture) {
+void report(const ExampleOptions& options, const Loaded& loaded, const Plan& plan, const Results& results,
+            const std::vector<WordLooks>& words, const std::string& picture) {
   const std::vector<HeadSummary> heads = summarise(results);
   if (options.json) {
-    nlohmann::json json{{"problem", problem_json(plan.problem())}, {"plan", to_json(plan)}, {"seconds", results.seconds},
-                        {"census_seconds", results.census_seconds}, {"words", words_json(loaded, words)}, {"notes", loaded.notes},
+    nlohmann::json json{{"problem", problem_json(plan.problem())},
+                        {"plan", to_json(plan)},
+                        {"seconds", results.seconds},
+                        {"census_seconds", results.census_seconds},
+                        {"words", words_json(loaded, words)},
+                        {"notes", loaded.notes},
                         {"written", {{"map", picture}}}};
     for (const HeadSummary& head : heads) json["heads"].push_back(to_json(head, loaded.tokens));
     return say(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
-  say(fmt::format("Exact attention of {}: {} tokens, {} heads.\n\n", fs::path(loaded.paths.front()).filename().string(), count_text(plan.problem().keys),
-                  plan.problem().heads));
+  say(fmt::format("Exact attention of {}: {} tokens, {} heads.\n\n", fs::path(loaded.paths.front()).filename().string(),
+                  count_text(plan.problem().keys), plan.problem().heads));
   say(plan.explain());
   for (const std::string& note : loaded.notes) say("note      " + note + "\n");
   say(fmt::format("\ntook      {} ({:.1f} GFLOP/s), and {} to see where the attention went\n", seconds_text(results.seconds),
                   plan.flops() / std::max(results.seconds, 1e-9) / 1e9, seconds_text(results.census_seconds)));
   say(fmt::format("memory    {} of scratch; the S x S matrix would take {}\n", bytes_text(static_cast<double>(plan.scratch_bytes())),
                   bytes_text(static_cast<double>(plan.square_bytes()))));
-  say("\nWhat each head does (mean over the text; e^entropy is about how many words it weighs)\n" + heads_text(heads, plan.problem().batch, loaded.tokens));
+  say("\nWhat each head does (mean over the text; e^entropy is about how many words it weighs)\n" +
+      heads_text(heads, plan.problem().batch, loaded.tokens));
   if (!words.empty()) say("\nWhat three words look at (mean over the heads)\n" + words_text(loaded, words));
   say("\nThe maps of all heads: " + picture + "\n");
 }
@@ -176,13 +186,18 @@ int run(const ExampleOptions& options) {
   loaded.problem.statistics = true;
   const std::string picture = picture_of(options);
   const Plan plan(loaded.problem);
-  const Wanted wanted{.o = true, .statistics = true, .received = true, .map_rows = map_cells(plan.problem().queries),
-                      .map_columns = map_cells(plan.problem().keys), .rows = chosen_words(loaded)};
+  const Wanted wanted{.o = true,
+                      .statistics = true,
+                      .received = true,
+                      .map_rows = map_cells(plan.problem().queries),
+                      .map_columns = map_cells(plan.problem().keys),
+                      .rows = chosen_words(loaded)};
   check_wanted(plan.problem(), wanted);
   Results results;
-  const Target target{"--out", picture, [&](const std::string& path) {
-                        io::write_png(path, draw(sheet_of(plan, results, loaded.tokens, "Where a language model looks while it reads the Apache licence")));
-                      }};
+  const Target target{
+      "--out", picture, [&](const std::string& path) {
+        io::write_png(path, draw(sheet_of(plan, results, loaded.tokens, "Where a language model looks while it reads the Apache licence")));
+      }};
   check_targets({&target, 1}, loaded.paths);
   results = compute(plan, loaded.inputs, wanted);
   write_targets({&target, 1});
@@ -199,9 +214,13 @@ int run_example() {
 void add_example(CLI::App& app, Task& task) {
   const auto options = std::make_shared<ExampleOptions>();
   CLI::App* const verb = app.add_subcommand("example", "the main job on real data: a language model's layer reading the Apache licence");
-  verb->add_option("--file", options->file, "another layer (.safetensors or .npz with q, k, v); default: ../examples beside the program")->type_name("FILE");
-  verb->add_option("-o,--out", options->out, std::string("the sheet, a file or a folder; default: ") + kPicture + " beside the program")->type_name("PATH");
-  verb->add_option("--threads", options->threads, "0: all cores of this process")->type_name("N")->check(CLI::Range(0, 4096).description(""));
+  verb->add_option("--file", options->file, "another layer (.safetensors or .npz with q, k, v); default: ../examples beside the program")
+      ->type_name("FILE");
+  verb->add_option("-o,--out", options->out, std::string("the sheet, a file or a folder; default: ") + kPicture + " beside the program")
+      ->type_name("PATH");
+  verb->add_option("--threads", options->threads, "0: all cores of this process")
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096).description(""));
   verb->add_flag("--json", options->json, "one JSON object on standard output; keys in docs/json.md");
   verb->footer(kExamples);
   verb->callback([options, &task] { task = [options] { return run(*options); }; });

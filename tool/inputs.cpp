@@ -51,12 +51,14 @@ Container read_container(const std::string& path) {
   if (path.ends_with(".npy")) {
     throw Error({"a .npy file holds one tensor, not q, k and v", path, "--q Q.npy --k K.npy --v V.npy and no FILE", "one .npy file"});
   }
-  throw Error({"the kind of file is told by its extension", path, ".safetensors or .npz", std::filesystem::path(path).extension().string()});
+  throw Error(
+      {"the kind of file is told by its extension", path, ".safetensors or .npz", std::filesystem::path(path).extension().string()});
 }
 
 Tensor tensor_of(const Container& container, const std::string& name) {
   const auto found = container.tensors.find(name);
-  if (found == container.tensors.end()) throw Error({"no tensor of this name", container.path, names_of(container), "\"" + one_line(name) + "\""});
+  if (found == container.tensors.end())
+    throw Error({"no tensor of this name", container.path, names_of(container), "\"" + one_line(name) + "\""});
   return found->second;
 }
 
@@ -71,7 +73,8 @@ Tensor read_tensor(const std::string& spec, const std::string& option) {
   }
   const Container container = read_container(path);
   if (name.empty() && container.tensors.size() == 1) return container.tensors.begin()->second;
-  if (name.empty()) throw Error({"the file holds several tensors", option + ", " + path, path + ":NAME, " + names_of(container), "no name"});
+  if (name.empty())
+    throw Error({"the file holds several tensors", option + ", " + path, path + ":NAME, " + names_of(container), "no name"});
   return tensor_of(container, name);
 }
 

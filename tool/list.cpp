@@ -40,7 +40,8 @@ struct Group {
 };
 constexpr std::array kGroups{
     Group{"mask", "Masks", "Who sees whom: queries down, keys across. They combine with `&`, `|`, `!` and with formulas of your own."},
-    Group{"score", "Scores", "How a score `s` is altered, after scaling and before the mask. They chain: each sees the result of the one before."},
+    Group{"score", "Scores",
+          "How a score `s` is altered, after scaling and before the mask. They chain: each sees the result of the one before."},
     Group{"mechanism", "Mechanisms", "What is computed as a whole."},
     Group{"kernel", "Kernels", "With what it is computed, best first; `heed explain` says which one is chosen and why the others are not."},
 };
@@ -93,7 +94,11 @@ std::string list_text(const std::vector<Entry>& entries) {
 nlohmann::json list_json(const std::vector<Entry>& entries) {
   nlohmann::json list = nlohmann::json::array();
   for (const Entry& entry : entries) {
-    list.push_back({{"kind", entry.kind}, {"usage", entry.usage}, {"text", entry.text}, {"meaning", entry.meaning}, {"source", entry.source},
+    list.push_back({{"kind", entry.kind},
+                    {"usage", entry.usage},
+                    {"text", entry.text},
+                    {"meaning", entry.meaning},
+                    {"source", entry.source},
                     {"example", entry.example}});
     if (entry.kind == "mask") list.back()["picture"] = picture(entry, kSmall);
   }
@@ -143,13 +148,17 @@ int run(const ListOptions& options) {
   }
   if (options.markdown && options.json) throw Error({"two forms at once", "command line", "--json or --markdown", "both"});
   const std::vector<Entry> entries = catalogue();
-  const std::string text = options.json ? list_json(entries).dump(2) + "\n" : options.markdown ? list_markdown(entries) : list_text(entries);
+  const std::string text = options.json       ? list_json(entries).dump(2) + "\n"
+                           : options.markdown ? list_markdown(entries)
+                                              : list_text(entries);
   if (!options.check.empty()) return check_against(options.check, text);
   if (options.out.empty()) {
     say(text);
     return 0;
   }
-  const Target target{"--out", options.out, [&](const std::string& path) { io::write_file(path, [&](const io::Sink& sink) { sink(text.data(), text.size()); }); }};
+  const Target target{"--out", options.out, [&](const std::string& path) {
+                        io::write_file(path, [&](const io::Sink& sink) { sink(text.data(), text.size()); });
+                      }};
   check_targets({&target, 1}, {});
   write_targets({&target, 1});
   return 0;

@@ -16,7 +16,8 @@
 namespace heed::tool {
 namespace {
 
-constexpr const char* kAbout = "heed: exact attention on CPUs, any mask, memory linear in the sequence length, and where the attention went.";
+constexpr const char* kAbout =
+    "heed: exact attention on CPUs, any mask, memory linear in the sequence length, and where the attention went.";
 constexpr const char* kExamples = R"help(Examples:
   heed example
   heed attend layer.safetensors --mask "causal & (q - k < 4096 | k < 4)" --out O.npy --map maps.png
@@ -34,7 +35,8 @@ void add_verbs(CLI::App& app, Task& task) {
   app.require_subcommand(0, 1);
   app.set_version_flag("--version", build_text);
   app.footer(kExamples);
-  for (const auto add : {add_example, add_attend, add_explain, add_draw, add_check, add_bench, add_list, add_completions, add_man}) add(app, task);
+  for (const auto add : {add_example, add_attend, add_explain, add_draw, add_check, add_bench, add_list, add_completions, add_man})
+    add(app, task);
 }
 
 int parse_and_run(int argc, char** argv) {

@@ -14,13 +14,20 @@ namespace {
 std::string plain(const std::string& text) {
   std::string out;
   for (const char c : text) {
-    if (c == '\\') out += "\\e";
-    else if (c == '-') out += "\\-";
-    else if (c == '\'') out += "\\(aq";
-    else if (c == '^') out += "\\(ha";
-    else if (c == '~') out += "\\(ti";
-    else if (c == '`') out += "\\(ga";
-    else out += c;
+    if (c == '\\')
+      out += "\\e";
+    else if (c == '-')
+      out += "\\-";
+    else if (c == '\'')
+      out += "\\(aq";
+    else if (c == '^')
+      out += "\\(ha";
+    else if (c == '~')
+      out += "\\(ti";
+    else if (c == '`')
+      out += "\\(ga";
+    else
+      out += c;
   }
   return out.starts_with('.') ? "\\&" + out : out;
 }
@@ -40,7 +47,8 @@ std::string option_text(const OptionOutline& option) {
 }
 
 std::string page(const std::vector<VerbOutline>& outlines) {
-  std::string text = ".TH HEED 1 \"\" \"heed " + plain(version()) + "\" \"User Commands\"\n.SH NAME\nheed \\- exact attention on CPUs\n.SH SYNOPSIS\n";
+  std::string text =
+      ".TH HEED 1 \"\" \"heed " + plain(version()) + "\" \"User Commands\"\n.SH NAME\nheed \\- exact attention on CPUs\n.SH SYNOPSIS\n";
   for (std::size_t i = 1; i < outlines.size(); ++i) {
     text += ".B heed " + plain(outlines[i].name) + "\n[\\fIOPTIONS\\fR]";
     for (const OptionOutline& option : outlines[i].options) {
@@ -57,7 +65,8 @@ std::string page(const std::vector<VerbOutline>& outlines) {
     text += ".PP\n.nf\n" + lines_of(outlines[i].footer) + ".fi\n";
   }
   return text +
-         ".SH EXIT STATUS\n.TP\n0\ndone\n.TP\n1\nthe answer is no (check beyond its bound, list \\-\\-check differs), or an unexpected error\n.TP\n2\nbad input; one line on standard error, nothing written\n";
+         ".SH EXIT STATUS\n.TP\n0\ndone\n.TP\n1\nthe answer is no (check beyond its bound, list \\-\\-check differs), or an unexpected "
+         "error\n.TP\n2\nbad input; one line on standard error, nothing written\n";
 }
 
 }  // namespace

@@ -32,10 +32,14 @@ float score_of(const plan::Body& body, const Inputs& inputs, formula::Place plac
 
 double rounded_to(DType dtype, double value) {
   switch (dtype) {
-    case DType::kBF16: return f32_from(bf16_from(value));
-    case DType::kF16: return f32_from(f16_from(value));
-    case DType::kF64: return value;
-    default: return static_cast<float>(value);
+    case DType::kBF16:
+      return f32_from(bf16_from(value));
+    case DType::kF16:
+      return f32_from(f16_from(value));
+    case DType::kF64:
+      return value;
+    default:
+      return static_cast<float>(value);
   }
 }
 
@@ -55,7 +59,8 @@ void naive_row(const Plan& plan, const Inputs& inputs, std::int64_t b, std::int6
   const float sink = body.has_sink() ? static_cast<float>(body.sink(h)) : kNothing;
   float m = sink;
   for (std::int64_t j = 0; j < keys; ++j) {
-    const float s = score_of(body, inputs, {.q = body.layout.query_position(b, i), .k = body.layout.first_key + j, .b = b, .h = h, .g = g, .s = 0}, i, j);
+    const float s = score_of(body, inputs,
+                             {.q = body.layout.query_position(b, i), .k = body.layout.first_key + j, .b = b, .h = h, .g = g, .s = 0}, i, j);
     p[static_cast<std::size_t>(j)] = s;
     m = s > m || std::isnan(s) ? s : m;
   }
@@ -68,7 +73,8 @@ void naive_row(const Plan& plan, const Inputs& inputs, std::int64_t b, std::int6
     const float weight = p[static_cast<std::size_t>(j)];
     if (weight == 0) continue;
     const auto rounded = static_cast<float>(rounded_to(body.problem.dtype, weight / l));
-    for (std::size_t c = 0; c < sums.size(); ++c) sums[c] += rounded * static_cast<float>(element(inputs.v, b, g, j, static_cast<std::int64_t>(c)));
+    for (std::size_t c = 0; c < sums.size(); ++c)
+      sums[c] += rounded * static_cast<float>(element(inputs.v, b, g, j, static_cast<std::int64_t>(c)));
   }
   for (std::size_t c = 0; c < o.size(); ++c) o[c] = rounded_to(body.problem.dtype, sums[c]);
 }

@@ -6,7 +6,8 @@ namespace {
 VerbOutline outline_of_verb(const CLI::App& verb) {
   VerbOutline outline{verb.get_name(), verb.get_description(), verb.get_footer(), {}};
   for (const CLI::Option* option : verb.get_options()) {
-    OptionOutline one{.names = {}, .value = option->get_type_name(), .meaning = option->get_description(), .flag = option->get_expected_max() == 0};
+    OptionOutline one{
+        .names = {}, .value = option->get_type_name(), .meaning = option->get_description(), .flag = option->get_expected_max() == 0};
     for (const std::string& name : option->get_snames()) one.names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) one.names.push_back("--" + name);
     if (one.names.empty()) one.value = option->get_name(true);

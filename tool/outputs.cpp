@@ -52,7 +52,8 @@ void check_targets(std::span<const Target> targets, std::span<const std::string>
     check_writable(target);
     if (is_special(target.path)) continue;
     const auto [place, fresh] = taken.emplace(identity_of(target.path), target.option);
-    if (!fresh) throw Error({"one file cannot serve twice", target.option + " " + target.path, "a path of its own", "that of " + place->second});
+    if (!fresh)
+      throw Error({"one file cannot serve twice", target.option + " " + target.path, "a path of its own", "that of " + place->second});
   }
 }
 

@@ -36,7 +36,8 @@ double MultiplyAdd(long rounds, float* sink) {
     l = hn::MulAdd(l, factor, term);
     m = hn::MulAdd(m, factor, term);
   }
-  const auto all = hn::Add(hn::Add(hn::Add(a, b), hn::Add(c, e)), hn::Add(hn::Add(hn::Add(f, g), hn::Add(h, i)), hn::Add(hn::Add(j, k), hn::Add(l, m))));
+  const auto all =
+      hn::Add(hn::Add(hn::Add(a, b), hn::Add(c, e)), hn::Add(hn::Add(hn::Add(f, g), hn::Add(h, i)), hn::Add(hn::Add(j, k), hn::Add(l, m))));
   sink[2] = hn::GetLane(hn::SumOfLanes(d, all));
   return 2.0 * 12.0 * static_cast<double>(hn::Lanes(d)) * static_cast<double>(rounds);
 }

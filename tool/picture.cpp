@@ -57,7 +57,8 @@ std::string framed(const std::vector<std::string>& lines, int columns) {
 Color blend(float share) {
   Color color{};
   for (std::size_t i = 0; i < color.size(); ++i) {
-    color[i] = static_cast<std::uint8_t>(static_cast<float>(kHidden[i]) + share * (static_cast<float>(kSeen[i]) - static_cast<float>(kHidden[i])));
+    color[i] =
+        static_cast<std::uint8_t>(static_cast<float>(kHidden[i]) + share * (static_cast<float>(kSeen[i]) - static_cast<float>(kHidden[i])));
   }
   return color;
 }
@@ -123,16 +124,20 @@ std::string terminal_picture(const Plan& plan, std::int64_t b, std::int64_t h, i
   const Cells cells = exact ? cells_of(plan, b, h, static_cast<int>(p.queries), static_cast<int>(p.keys))
                             : cells_of(plan, b, h, static_cast<int>(std::max<std::int64_t>(p.queries / (2 * pooled), 1)),
                                        static_cast<int>(std::max<std::int64_t>(p.keys / pooled, 1)));
-  const std::string scale = exact ? "" : fmt::format("; one character is {} x {} places: ░ some, ▒ half, ▓ most, █ all", count_text(p.queries / cells.rows), count_text(p.keys / cells.columns));
+  const std::string scale = exact ? ""
+                                  : fmt::format("; one character is {} x {} places: ░ some, ▒ half, ▓ most, █ all",
+                                                count_text(p.queries / cells.rows), count_text(p.keys / cells.columns));
   return fmt::format("queries 0 to {} down, keys 0 to {} across{}\n", count_text(p.queries - 1), count_text(p.keys - 1), scale) +
          framed(exact ? half_blocks(cells) : shades(cells), cells.columns);
 }
 
 Canvas mask_canvas(const Plan& plan, std::int64_t b, std::int64_t h) {
   const Problem& p = plan.problem();
-  const auto rows = static_cast<int>(std::min<std::int64_t>(p.queries, kSide)), columns = static_cast<int>(std::min<std::int64_t>(p.keys, kSide));
+  const auto rows = static_cast<int>(std::min<std::int64_t>(p.queries, kSide)),
+             columns = static_cast<int>(std::min<std::int64_t>(p.keys, kSide));
   const Cells cells = cells_of(plan, b, h, rows, columns);
-  const int zoom = std::max(1, kSide / std::max(rows, columns)), down = std::max(zoom, kLeast / rows), across = std::max(zoom, kLeast / columns);
+  const int zoom = std::max(1, kSide / std::max(rows, columns)), down = std::max(zoom, kLeast / rows),
+            across = std::max(zoom, kLeast / columns);
   const int left = kMargin + kGutter, top = kMargin + 4 * kLine, width = columns * across, height = rows * down;
   const std::string title = "mask " + (p.mask.empty() ? "full" : to_text(p.mask));
   const int wide = std::min(Canvas::text_width(title, 2), 2000);
@@ -144,15 +149,18 @@ Canvas mask_canvas(const Plan& plan, std::int64_t b, std::int64_t h) {
     x += 24 + canvas.text(x + 24, kMargin + kLine, label, kInk, 2) + 24;
   }
   for (int row = 0; row < rows; ++row) {
-    for (int column = 0; column < columns; ++column) canvas.fill(left + column * across, top + row * down, across, down, blend(cells.at(row, column)));
+    for (int column = 0; column < columns; ++column)
+      canvas.fill(left + column * across, top + row * down, across, down, blend(cells.at(row, column)));
   }
   canvas.text(kMargin, top - kLine, "query", kSoft, 2);
   for (const std::int64_t at : round_ticks(p.queries, height / 60 + 1)) {
     const std::string number = std::to_string(at);
-    canvas.text(left - 12 - Canvas::text_width(number, 2), top + static_cast<int>(static_cast<double>(at) / static_cast<double>(p.queries) * height), number, kInk, 2);
+    canvas.text(left - 12 - Canvas::text_width(number, 2),
+                top + static_cast<int>(static_cast<double>(at) / static_cast<double>(p.queries) * height), number, kInk, 2);
   }
   for (const std::int64_t at : round_ticks(p.keys, width / 120 + 1)) {
-    canvas.text(left + static_cast<int>(static_cast<double>(at) / static_cast<double>(p.keys) * width), top + height + 10, std::to_string(at), kInk, 2);
+    canvas.text(left + static_cast<int>(static_cast<double>(at) / static_cast<double>(p.keys) * width), top + height + 10,
+                std::to_string(at), kInk, 2);
   }
   canvas.text(left, top + height + 10 + kLine, "key ->", kSoft, 2);
   return canvas;

@@ -18,7 +18,9 @@ namespace heed::tool {
 struct Cells {
   int rows = 0, columns = 0;
   std::vector<float> shares{};  ///< [rows, columns]
-  [[nodiscard]] float at(int row, int column) const { return shares[static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(column)]; }
+  [[nodiscard]] float at(int row, int column) const {
+    return shares[static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(column)];
+  }
 };
 
 /// The Tq x Tk places of one head in `rows` x `columns` cells. Cells whose verdict is Empty or Full cost one interval evaluation; of others

@@ -19,7 +19,8 @@ constexpr int kMostThreads = 4096;
 TensorView as_bhtd(const TensorView& tensor, const std::string& name, const std::string& layout) {
   const int rank = tensor.shape.rank();
   if (rank != 3 && rank != 4) {
-    throw Error({"wrong rank", "tensor " + name, layout == "bthd" ? "[B, T, H, D] or [T, H, D]" : "[B, H, T, D] or [H, T, D]", to_text(tensor.shape)});
+    throw Error({"wrong rank", "tensor " + name, layout == "bthd" ? "[B, T, H, D] or [T, H, D]" : "[B, H, T, D] or [H, T, D]",
+                 to_text(tensor.shape)});
   }
   Dims shape, strides;
   if (rank == 3) {
@@ -86,7 +87,8 @@ void take_mask_and_scale(const ProblemOptions& options, const Container& contain
   if (const std::string* scale = from_file("scale")) {
     char* end = nullptr;
     problem.scale = std::strtod(scale->c_str(), &end);
-    if (scale->empty() || *end != '\0') throw Error({"no number", "metadata key `scale` of " + container.path, "a number", "\"" + one_line(*scale) + "\""});
+    if (scale->empty() || *end != '\0')
+      throw Error({"no number", "metadata key `scale` of " + container.path, "a number", "\"" + one_line(*scale) + "\""});
     loaded.notes.push_back("scale " + one_line(*scale) + " is the file's own (metadata); --scale overrides");
   }
 }
@@ -95,21 +97,27 @@ void take_mask_and_scale(const ProblemOptions& options, const Container& contain
 
 void add_mask_options(CLI::App& verb, FormulaOptions& options) {
   verb.add_option("-m,--mask", options.mask, "who sees whom: a name with arguments, a formula, or both mixed")->type_name("TEXT");
-  verb.add_option("--table", options.tables, "binds data that formulas look up; FILE is .npy, FILE.npz:NAME or FILE.safetensors:TENSOR; may repeat")
+  verb.add_option("--table", options.tables,
+                  "binds data that formulas look up; FILE is .npy, FILE.npz:NAME or FILE.safetensors:TENSOR; may repeat")
       ->type_name("NAME=FILE")
       ->allow_extra_args(false);
-  verb.add_option("--align", options.align, "position of the first query: start (0), end (Tk - Tq), or a number (one per batch entry: 3,0,7)")
+  verb.add_option("--align", options.align,
+                  "position of the first query: start (0), end (Tk - Tq), or a number (one per batch entry: 3,0,7)")
       ->type_name("start|end|N,...");
 }
 
 void add_score_options(CLI::App& verb, FormulaOptions& options) {
-  verb.add_option("-s,--score", options.scores, "alters a score; may repeat, each sees the previous result as s")->type_name("TEXT")->allow_extra_args(false);
+  verb.add_option("-s,--score", options.scores, "alters a score; may repeat, each sees the previous result as s")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
 }
 
 void add_run_options(CLI::App& verb, RunOptions& options) {
   verb.add_option("--kernel", options.kernel, "run this kernel or refuse; see `heed list`")->type_name("NAME");
   verb.add_flag("--strict", options.strict, "anything but a fused kernel is an error");
-  verb.add_option("--threads", options.threads, "0: all cores of this process")->type_name("N")->check(CLI::Range(0, kMostThreads).description(""));
+  verb.add_option("--threads", options.threads, "0: all cores of this process")
+      ->type_name("N")
+      ->check(CLI::Range(0, kMostThreads).description(""));
   verb.add_flag("--json", options.json, "one JSON object on standard output; keys in docs/json.md");
 }
 
@@ -135,7 +143,8 @@ std::vector<std::int64_t> integers_from(const std::string& option, const std::st
   for (;;) {
     std::int64_t value = 0;
     const auto [rest, failure] = std::from_chars(at, end, value);
-    if (failure != std::errc() || (rest != end && *rest != ',')) throw Error({"no list of whole numbers", option, "N or N,N,...", "\"" + text + "\""});
+    if (failure != std::errc() || (rest != end && *rest != ','))
+      throw Error({"no list of whole numbers", option, "N or N,N,...", "\"" + text + "\""});
     values.push_back(value);
     if (rest == end) return values;
     at = rest + 1;
@@ -152,8 +161,10 @@ Align align_from(const std::string& text) {
 Expr parse_option(const std::string& option, const std::string& text, const Tables& tables) {
   try {
     Expr expression = parse(text, tables);
-    if (option == "--score") (void)formula::Formula::score({&expression, 1}, tables);
-    else (void)formula::Formula::mask(expression, tables);
+    if (option == "--score")
+      (void)formula::Formula::score({&expression, 1}, tables);
+    else
+      (void)formula::Formula::mask(expression, tables);
     return expression;
   } catch (const Error& error) {
     Error::Parts parts = error.parts();

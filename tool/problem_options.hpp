@@ -40,9 +40,9 @@ void add_problem_options(CLI::App& verb, ProblemOptions& options);
 struct Loaded {
   Problem problem;
   Inputs inputs;
-  std::vector<std::string> tokens;  ///< words of the keys, from the file's metadata; empty without
-  std::vector<std::string> notes;   ///< what was taken from elsewhere than the command line
-  std::vector<std::string> paths;   ///< files read
+  std::vector<std::string> tokens;      ///< words of the keys, from the file's metadata; empty without
+  std::vector<std::string> notes;       ///< what was taken from elsewhere than the command line
+  std::vector<std::string> paths;       ///< files read
   std::map<std::string, Tensor> owned;  ///< keeps the data alive
 };
 

@@ -27,7 +27,8 @@ std::string scaled(double value, double step, const std::array<const char*, N>& 
     value /= step;
     ++unit;
   }
-  return value == std::floor(value) && unit == 0 ? fmt::format("{:.0f} {}", value, units[unit]) : fmt::format("{:.1f} {}", value, units[unit]);
+  return value == std::floor(value) && unit == 0 ? fmt::format("{:.0f} {}", value, units[unit])
+                                                 : fmt::format("{:.1f} {}", value, units[unit]);
 }
 
 bool is_number(std::string_view cell) {
@@ -68,10 +69,14 @@ std::string one_line(std::string_view text) {
   std::string line;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') line += "\\n";
-    else if (c == '\t') line += "\\t";
-    else if (byte < 0x20 || byte == 0x7f) line += fmt::format("\\x{:02x}", byte);
-    else line += c;
+    if (c == '\n')
+      line += "\\n";
+    else if (c == '\t')
+      line += "\\t";
+    else if (byte < 0x20 || byte == 0x7f)
+      line += fmt::format("\\x{:02x}", byte);
+    else
+      line += c;
   }
   return line;
 }

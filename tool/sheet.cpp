@@ -16,16 +16,17 @@ using io::Color;
 
 constexpr Color kInk{20, 20, 30}, kSoft{95, 95, 110}, kHidden{228, 230, 235}, kPaper{255, 255, 255};
 constexpr int kMargin = 32, kLine = 24, kGutter = 136, kFoot = 96, kHead = 84;
-constexpr int kPanel = 560;         // pixels of the longer side of a panel
-constexpr int kMostCells = 280;     // along it, so that a cell is two pixels wide
-constexpr int kNarrowest = 1200;    // sheet, for the legend
-constexpr int kDecades = 4;         // of the colour scale: 0.01 % to 100 %
+constexpr int kPanel = 560;                              // pixels of the longer side of a panel
+constexpr int kMostCells = 280;                          // along it, so that a cell is two pixels wide
+constexpr int kNarrowest = 1200;                         // sheet, for the legend
+constexpr int kDecades = 4;                              // of the colour scale: 0.01 % to 100 %
 constexpr std::size_t kTickWord = 12, kContentWord = 5;  // characters of a word at a tick: at most, at least
-constexpr std::int64_t kTicks = 6;  // steps along an axis, at most
-constexpr int kLeast = 24;          // pixels of the shorter side, at least
+constexpr std::int64_t kTicks = 6;                       // steps along an axis, at most
+constexpr int kLeast = 24;                               // pixels of the shorter side, at least
 constexpr const char* kHowToRead =
     "How to read: each row is a place in the text (query, top to bottom); across it, the colour says where that place looked (key, left to "
-    "right). Dark is much. A dark left edge is weight parked on the first token (a sink), a dark diagonal is the words just before, a vertical "
+    "right). Dark is much. A dark left edge is weight parked on the first token (a sink), a dark diagonal is the words just before, a "
+    "vertical "
     "line is a word that many later places return to.";
 
 /// 0 at 0.01 % and below, 1 at 100 %.
@@ -75,12 +76,11 @@ std::vector<std::string> wrapped(const std::string& text, int width) {
 }
 
 struct Geometry {
-  int across, down;         // pixels of a cell
-  int width, height;        // of a map in pixels
-  int columns, lines;       // panels
+  int across, down;    // pixels of a cell
+  int width, height;   // of a map in pixels
+  int columns, lines;  // panels
   std::vector<std::string> header;
-  explicit Geometry(const Sheet& sheet)
-      : across(std::max(1, kPanel / std::max({sheet.rows, sheet.columns, 1}))), down(across) {
+  explicit Geometry(const Sheet& sheet) : across(std::max(1, kPanel / std::max({sheet.rows, sheet.columns, 1}))), down(across) {
     down = std::max(down, kLeast / std::max(sheet.rows, 1));
     across = std::max(across, kLeast / std::max(sheet.columns, 1));
     width = across * sheet.columns;
@@ -132,7 +132,8 @@ void draw_panel(Canvas& canvas, const Sheet& sheet, const Geometry& g, const Pan
   const int left = x + kGutter, top = y + kHead;
   const int after = canvas.text(left, y, panel.title, kInk, 3);
   canvas.text(left + after + 20, y + 8, panel.caption.substr(0, panel.caption.find('\n')), kInk, 2);
-  if (const std::size_t second = panel.caption.find('\n'); second != std::string::npos) canvas.text(left, y + 34, panel.caption.substr(second + 1), kInk, 2);
+  if (const std::size_t second = panel.caption.find('\n'); second != std::string::npos)
+    canvas.text(left, y + 34, panel.caption.substr(second + 1), kInk, 2);
   canvas.text(x, top - 30, "query:", kSoft, 2);
   for (int row = 0; row < sheet.rows; ++row) {
     for (int column = 0; column < sheet.columns; ++column) {
@@ -188,8 +189,13 @@ Canvas draw(const Sheet& sheet) {
 Sheet sheet_of(const Plan& plan, const Results& results, const std::vector<std::string>& tokens, const std::string& title) {
   const Problem& p = plan.problem();
   const Dims& shape = results.map.shape();
-  Sheet sheet{.title = title, .rows = static_cast<int>(shape[2]), .columns = static_cast<int>(shape[3]), .queries = p.queries, .keys = p.keys,
-              .tokens = tokens, .words_down = p.queries == p.keys};
+  Sheet sheet{.title = title,
+              .rows = static_cast<int>(shape[2]),
+              .columns = static_cast<int>(shape[3]),
+              .queries = p.queries,
+              .keys = p.keys,
+              .tokens = tokens,
+              .words_down = p.queries == p.keys};
   const bool known = results.entropy.shape().rank() == 3 && results.received.shape().rank() == 3;
   const std::vector<HeadSummary> heads = known ? summarise(results) : std::vector<HeadSummary>{};
   const auto all = static_cast<std::size_t>(shape[0] * shape[1]);
@@ -197,13 +203,15 @@ Sheet sheet_of(const Plan& plan, const Results& results, const std::vector<std::
   for (std::size_t i = 0; i < std::min(all, kMostPanels); ++i) {
     const auto b = static_cast<std::int64_t>(i) / shape[1], h = static_cast<std::int64_t>(i) % shape[1];
     Panel panel{.title = (shape[0] > 1 ? fmt::format("batch {} ", b) : "") + fmt::format("head {}", h)};
-    if (known) panel.caption = fmt::format("entropy {:.2f} nats\n{} of all weight on key {}", heads[i].entropy, percent_text(heads[i].share), heads[i].key);
+    if (known)
+      panel.caption =
+          fmt::format("entropy {:.2f} nats\n{} of all weight on key {}", heads[i].entropy, percent_text(heads[i].share), heads[i].key);
     const float* const from = results.map.data<float>() + i * cells;
     panel.shares.assign(from, from + cells);
     sheet.panels.push_back(std::move(panel));
   }
-  sheet.subtitle = fmt::format("{} queries x {} keys; mask {}; one cell pools {:.1f} x {:.1f} positions{}", count_text(p.queries), count_text(p.keys),
-                               p.mask.empty() ? "full" : to_text(p.mask), static_cast<double>(p.queries) / sheet.rows,
+  sheet.subtitle = fmt::format("{} queries x {} keys; mask {}; one cell pools {:.1f} x {:.1f} positions{}", count_text(p.queries),
+                               count_text(p.keys), p.mask.empty() ? "full" : to_text(p.mask), static_cast<double>(p.queries) / sheet.rows,
                                static_cast<double>(p.keys) / sheet.columns,
                                all > kMostPanels ? fmt::format("; the first {} of {} heads", kMostPanels, all) : "");
   return sheet;

@@ -75,8 +75,10 @@ std::string parse_message(const CLI::App& app, const CLI::ParseError& error) {
     const std::vector<std::string> extras = app.remaining(true);
     if (!extras.empty()) {
       const bool option = extras.front().starts_with('-');
-      return (option ? "unknown option " : &verb == &app ? "unknown verb " : "unexpected argument ") + one_line(extras.front()) +
-             nearest(verb, extras.front()) + help;
+      return (option          ? "unknown option "
+              : &verb == &app ? "unknown verb "
+                              : "unexpected argument ") +
+             one_line(extras.front()) + nearest(verb, extras.front()) + help;
     }
   }
   return one_line(error.what()) + help;

@@ -28,7 +28,8 @@ def questions(checks: Checks, name: str, dtype: torch.dtype) -> None:
     checks.refuses(f"{name} refuses a mask turned around", replace(problem, seen=CAUSAL), ["--mask", "k >= q"], by_flex)
     checks.refuses(f"{name} refuses the wrong alignment", end(uneven), ["--mask", "causal", "--align", "start"], by_flex)
     checks.refuses(f"{name} refuses a missing cap", replace(problem, score=CAP), [], by_flex)
-    checks.refuses(f"{name} refuses a slope's wrong sign", replace(problem, score=ALIBI), ["--score", "s + slope[h] * (q - k)"], by_flex, tables=tables)
+    checks.refuses(f"{name} refuses a slope's wrong sign", replace(problem, score=ALIBI), ["--score", "s + slope[h] * (q - k)"], by_flex,
+                   tables=tables)
     swapped = replace(grouped, k=grouped.k.flip(1), v=grouped.v.flip(1))
     checks.refuses(f"{name} refuses the heads of another group", grouped, [], given=swapped)
     checks.refuses(f"{name} refuses a forgotten sink", replace(problem, sink=torch.ones(4)), [], given=problem)

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from support.check import Checks, Tables, ToolFailed
+from support.check import Checks, Json, Tables, ToolFailed
 from support.judge import TOLERANCE, difference, largest_of_one_and
 from support.problem import Problem, by_hand, draw, end, weights_of
 
@@ -21,7 +21,7 @@ NAMES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 TOP = 5
 
 
-def row_of(entry: dict, keys: int) -> Tensor:
+def row_of(entry: Json, keys: int) -> Tensor:
     """A row of P in full from the tool's list of keys."""
     row = torch.zeros(keys, dtype=torch.float64)
     for look in entry["keys"]:
@@ -29,13 +29,13 @@ def row_of(entry: dict, keys: int) -> Tensor:
     return row
 
 
-def misplaced(entry: dict, truth: Tensor, allowed: float) -> bool:
+def misplaced(entry: Json, truth: Tensor, allowed: float) -> bool:
     """Whether a key stands before one whose weight is larger by more than `allowed`."""
     weights = [truth[look["key"]].item() for look in entry["keys"]]
     return any(first + allowed < second for first, second in pairwise(weights))
 
 
-def judge_rows(document: dict, truth: Tensor, rows: list[int], allowed: float) -> tuple[bool, str]:
+def judge_rows(document: Json, truth: Tensor, rows: list[int], allowed: float) -> tuple[bool, str]:
     heads = truth.shape[1]
     expected = {(row, b, h) for row in rows for b in range(truth.shape[0]) for h in range(heads)}
     if {(entry["row"], entry["batch"], entry["head"]) for entry in document["top"]} != expected:
@@ -48,7 +48,7 @@ def judge_rows(document: dict, truth: Tensor, rows: list[int], allowed: float) -
     return apart <= allowed and not disorder, f"weights apart by {apart / allowed:.2f} of what is allowed, {'disorder' if disorder else 'in order'}"
 
 
-def judge_top(document: dict, truth: Tensor, allowed: float) -> tuple[bool, str]:
+def judge_top(document: Json, truth: Tensor, allowed: float) -> tuple[bool, str]:
     """The first keys alone: as many as asked for, none weaker than the ones left out."""
     for entry in document["top"]:
         row = truth[entry["batch"], entry["head"], entry["row"]]
@@ -83,8 +83,8 @@ with Checks() as all_checks:
         compare(all_checks, f"{element} causal", causal, ["--mask", "causal"])
     drawn = draw(torch.float32, 67, logits=4)
     compare(all_checks, "f32 full", drawn, [])
-    compare(all_checks, "f32 window(40) and a sink", replace(drawn, sink=torch.tensor([0.0, 3.0, -1.0, 9.0]), seen=lambda b, h, q, k: (k <= q) & (q - k < 40)),
-            ["--mask", "window(40)"])
+    narrow = replace(drawn, seen=lambda b, h, q, k: (k <= q) & (q - k < 40), sink=torch.tensor([0.0, 3.0, -1.0, 9.0]))
+    compare(all_checks, "f32 window(40) and a sink", narrow, ["--mask", "window(40)"])
     compare(all_checks, "f32 ALiBi and a cap", replace(drawn, score=lambda s, b, h, q, k: 5 * torch.tanh((s + SLOPE[h] * (k - q)) / 5)),
             ["--score", "alibi(slope)", "--score", "5.0 * tanh(s / 5.0)"], {"slope": SLOPE})
     compare(all_checks, "f32 rows that see nothing", replace(drawn, seen=lambda b, h, q, k: (q < 150) & (k <= q)), ["--mask", "q < 150 & k <= q"])

@@ -5,10 +5,10 @@ scale, the mapping of heads, what masked keys may hold. Each rule is written as 
 operations, with f32 inputs and float64 truth. 29 checks; about 5 seconds.
     python laws/torch/conventions.py [TOOL]
 """
+import math
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.bias import causal_lower_right, causal_upper_left
 
@@ -82,15 +82,15 @@ def log_sum_exp(checks: Checks) -> None:
     result = checks.attend(problem, ["--mask", "causal"], {})
     truth = by_flex(problem).lse
     say_equal(checks, "L is the natural logarithm, as FlexAttention's", result.lse, truth, 8 * TOLERANCE[F32])
-    base_two = torch.log2(torch.exp(truth))
-    say_equal(checks, "L / ln 2 is FlashInfer's", result.lse.double() / torch.log(torch.tensor(2.0, dtype=torch.float64)), base_two, 12 * TOLERANCE[F32])
+    say_equal(checks, "L / ln 2 is FlashInfer's", result.lse.double() / math.log(2), torch.log2(torch.exp(truth)), 12 * TOLERANCE[F32])
 
 
 def empty_rows(checks: Checks) -> None:
     seen: Seen = lambda b, h, q, k: (k <= q) & (q % 3 != 0)
     problem = square(seen)
     result = checks.attend(problem, ["--mask", "causal & q % 3 != 0"], {})
-    say_equal(checks, "a query that sees no key: O = 0, as torch since 2.5 says", result.o[:, :, ::3], by_sdpa(attn_mask=mask_of(problem))(problem).o[:, :, ::3])
+    truth = by_sdpa(attn_mask=mask_of(problem))(problem)
+    say_equal(checks, "a query that sees no key: O = 0, as torch since 2.5 says", result.o[:, :, ::3], truth.o[:, :, ::3])
     say_equal(checks, "a query that sees no key: L = -inf, as FlashInfer says", result.lse[:, :, ::3], torch.tensor(-torch.inf))
 
 
@@ -115,7 +115,7 @@ def multihead(**masks: Tensor) -> Oracle:
             module.out_proj.weight.copy_(torch.eye(size))
             tokens = [t.double().transpose(1, 2).reshape(batch, -1, size) for t in (problem.q, problem.k, problem.v)]
             o, _ = module(*tokens, need_weights=False, **masks)
-        return Answer(o.view(batch, length, heads, dim).transpose(1, 2))
+        return Answer(o.view(batch, length, heads, dim).transpose(1, 2), by_hand(problem).lse)
 
     return answer
 
@@ -143,7 +143,8 @@ def ranks(checks: Checks) -> None:
 
 def cap_then_mask(checks: Checks) -> None:
     problem = replace(square(CAUSAL), score=lambda s, b, h, q, k: 2 * torch.tanh(s / 2))
-    checks.compare("the cap comes before the mask (FlashAttention, ONNX since 1.22)", problem, ["--mask", "causal", "--score", "2.0 * tanh(s / 2.0)"], by_flex)
+    arguments = ["--mask", "causal", "--score", "2.0 * tanh(s / 2.0)"]
+    checks.compare("the cap comes before the mask (FlashAttention, ONNX since 1.22)", problem, arguments, by_flex)
 
 
 def scales(checks: Checks) -> None:
@@ -158,7 +159,7 @@ def scales(checks: Checks) -> None:
 def head_groups(checks: Checks) -> None:
     def repeated(problem: Problem) -> Answer:
         whole = replace(problem, k=problem.k.repeat_interleave(3, 1), v=problem.v.repeat_interleave(3, 1))
-        return Answer(F.scaled_dot_product_attention(whole.q.double(), whole.k.double(), whole.v.double()))
+        return by_sdpa()(whole)
 
     checks.compare("query head h reads kv head h / (Hq / Hkv): repeat_interleave", draw(F32, 53, heads=(6, 2), lengths=(65, 65)), [], repeated)
 

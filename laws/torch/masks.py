@@ -65,14 +65,16 @@ def unequal_lengths(checks: Checks) -> None:
         checks.compare(f"bf16 mask {text} at the end 65x300", problem, ["--mask", text, "--align", "end"], by_flex)
 
 
+def looked_up(table: Tensor) -> Seen:
+    return lambda b, h, q, k: table[b, h, q, k]
+
+
 def dense(checks: Checks) -> None:
     generator = torch.Generator().manual_seed(5)
     for shape in ((65, 300), (1, 65, 300), (4, 65, 300), (2, 4, 65, 300), (2, 1, 65, 300), (2, 1, 1, 300), (1, 4, 65, 1)):
         table = torch.rand(shape, generator=generator) < 0.6
         table.view(-1, shape[-2], shape[-1])[:, -1] = False  # an empty row at least
-        seen: Seen = lambda b, h, q, k, full=table.expand(2, 4, 65, 300): full[b, h, q, k]
-        problem = replace(draw(torch.float32, len(shape)), seen=seen)
-        problem = replace(problem, q=problem.q[:, :, :65])
+        problem = replace(draw(torch.float32, len(shape), lengths=(65, 300)), seen=looked_up(table.expand(2, 4, 65, 300)))
         text = ["--mask", "dense(m)", "--align", "start"]
         checks.compare(f"f32 mask dense(m) of shape {list(shape)}", problem, text, by_sdpa(attn_mask=table), tables={"m": table})
 

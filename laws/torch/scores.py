@@ -1,6 +1,6 @@
 """Score formulas against FlexAttention's score_mod, biases against attn_mask, sinks against a concatenated column, in float64.
 
-T5's buckets are transformers' own function where that is installed, else derived here from its formula. 38 checks; about 10 seconds.
+T5's buckets are transformers' own function where that is installed, else derived here from its formula. 41 checks; about 10 seconds.
     python laws/torch/scores.py [TOOL]
 """
 import math
@@ -111,24 +111,28 @@ def softcap_by_name(checks: Checks) -> None:
             formula(checks, dtype, ["softcap(30)"], softcap(30), causal, logits=40.0)
 
 
+def added(table: Tensor) -> Score:
+    return lambda s, b, h, q, k: s + table[b, h, q, k]
+
+
 def biases(checks: Checks) -> None:
     for shape in ((65, 300), (1, 65, 300), (4, 65, 300), (2, 4, 65, 300), (2, 1, 1, 300)):
         for dtype in (F32, BF16):
             table = (normal(*shape) * 2).to(dtype)
             table[normal(*shape) < -0.5] = -torch.inf
             table.view(-1, shape[-2], shape[-1])[:, -1] = -torch.inf  # an empty row at least
-            score: Score = lambda s, b, h, q, k, full=table.expand(2, 4, 65, 300): s + full[b, h, q, k]
-            problem = replace(draw(dtype, 13, lengths=(65, 300)), score=score)
+            problem = replace(draw(dtype, 13, lengths=(65, 300)), score=added(table.expand(2, 4, 65, 300)))
             arguments = ["--score", "bias(table)", "--align", "start"]
             truth = by_sdpa(attn_mask=table.double())
             checks.compare(f"{NAMES[dtype]} --score bias(table) of shape {list(shape)} with -inf", problem, arguments, truth, tables={"table": table})
 
 
 def sinks(checks: Checks) -> None:
-    for dtype in NAMES:
+    seen: Seen = lambda b, h, q, k: (k <= q) & (q - k < 64) & (q > 5)
+    for dtype, name in NAMES.items():
         for size in (1.0, 30.0):
-            problem = replace(draw(dtype, 17, heads=(4, 2)), sink=normal(4) * size, seen=lambda b, h, q, k: (k <= q) & (q - k < 64) & (q > 5))
-            checks.compare(f"{NAMES[dtype]} sink of size {size:.0f}", problem, ["--mask", "window(64) & q > 5"], by_hand)
+            problem = replace(draw(dtype, 17, heads=(4, 2)), sink=normal(4) * size, seen=seen)
+            checks.compare(f"{name} sink of size {size:.0f}", problem, ["--mask", "window(64) & q > 5"], by_hand)
 
 
 with Checks() as all_checks:

@@ -1,6 +1,6 @@
 """Shapes, element types, alignment, scale, heads and large logits, against scaled_dot_product_attention in float64.
 
-Every check runs in f32, bf16 and f16. 29 checks each; about 10 seconds.
+Every check runs in f32, bf16 and f16. 30 checks each; about 10 seconds.
     python laws/torch/shapes.py [TOOL]
 """
 import warnings

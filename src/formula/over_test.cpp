@@ -6,10 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <random>
-
-#include <heed/masks.hpp>
 
 #include "laws/support/random_formula.hpp"
 
@@ -150,6 +147,22 @@ TEST(Over, SoundForRandomMasksAndVerdictsNeverWrong) {
     });
   }
   for (const int count : verdicts) EXPECT_GT(count, 800);  // all three are common
+}
+
+TEST(Over, DecidedLogicForgivesOnWholeBoxes) {
+  const Data data;
+  const Expr out = Table("document")[k + 1000] == 0;
+  const auto verdict = [&](const Expr& mask) {
+    const Formula formula = Formula::mask(mask, data.tables);
+    return Over(formula).verdict({.q = {0, 7}, .k = {8, 15}, .b = {}, .h = {}, .g = {}});
+  };
+  EXPECT_EQ(verdict((k < 8) & out), Verdict::kEmpty);
+  EXPECT_EQ(verdict(out & (k < 8)), Verdict::kEmpty);
+  EXPECT_EQ(verdict((k >= 8) | out), Verdict::kFull);
+  EXPECT_EQ(verdict(select(q < 8, k < 16, out)), Verdict::kFull);
+  EXPECT_EQ(verdict(select(q < 7, k < 16, out)), Verdict::kPartial);
+  EXPECT_EQ(verdict((k < 9) & out), Verdict::kPartial);
+  EXPECT_EQ(verdict(out), Verdict::kPartial);
 }
 
 /// What brute force says of a mask on a box without broken places.

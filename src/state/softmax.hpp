@@ -35,6 +35,7 @@ struct SoftmaxState {
   template <class Value>
   void absorb(double score, const Value& value) {
     if (score == kNothing) return;
+    if (score == -kNothing) score = std::numeric_limits<double>::quiet_NaN();  // +inf leaves no finite weight: m says so too
     const double top = larger(m, score), a = weight(m, top), b = weight(score, top);
     for (std::size_t c = 0; c < o.size(); ++c) o[c] = o[c] * a + b * value(c);
     l = l * a + b;

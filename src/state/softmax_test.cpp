@@ -155,6 +155,7 @@ TEST(SoftmaxState, NaNAndPlusInfinityMakeTheRowNaN) {
       Row row;
       for (std::size_t j = 0; j < 3; ++j) row.absorb({j == place ? bad : 0.5, {1, 2, 3}});
       EXPECT_TRUE(std::isnan(row.state.lse())) << bad << " at " << place;
+      EXPECT_TRUE(std::isnan(row.state.m)) << bad << " at " << place;
       EXPECT_TRUE(std::isnan(row.state.output(0)));
       Row clean, other;
       clean.absorb({3, {1, 2, 3}});

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 AGREEMENT = 1e-10  # of two oracles in float64, relative to the largest of 1 and the values
 LONGEST = 120  # seconds for one run of the tool
 Tables = dict[str, Tensor]
+Json = dict[str, Any]
 
 
 class ToolFailed(Exception):
@@ -75,7 +77,7 @@ class Checks:
         self.heed("attend", file, "--out", o, "--lse", lse, *named, *more, *arguments)
         return Answer(read_npy(o), read_npy(lse))
 
-    def census(self, problem: Problem, arguments: list[str], tables: Tables, rows: list[int], top: int) -> tuple[Tensor, dict]:
+    def census(self, problem: Problem, arguments: list[str], tables: Tables, rows: list[int], top: int) -> tuple[Tensor, Json]:
         """Weight received by each key, and the JSON with the strongest keys of some rows."""
         file, received = self.path / "problem.safetensors", self.path / "received.npy"
         sink = {} if problem.sink is None else {"sink": problem.sink}
@@ -109,7 +111,7 @@ def unlike_promised(problem: Problem, result: Answer) -> str:
     dtype = torch.float16 if problem.dtype == torch.float16 else torch.float32
     if result.o.shape != shape or result.o.dtype != dtype:
         return f"O is {result.o.dtype} {list(result.o.shape)}, not {dtype} {list(shape)}"
-    if result.lse is None or result.lse.shape != shape[:3] or result.lse.dtype != torch.float32:
+    if result.lse.shape != shape[:3] or result.lse.dtype != torch.float32:
         return "L is not [B, Hq, Tq] of float32"
     return ""
 
@@ -122,11 +124,10 @@ def verdict(problem: Problem, result: Answer, truth: Answer) -> tuple[bool, str]
     ours = by_hand(problem)
     unseen = ours.lse == -torch.inf
     o = torch.where(unseen.unsqueeze(-1), 0.0, truth.o)
-    apart = difference(ours.o, o).max().item() / largest_of_one_and(o) if o.numel() else 0.0
-    if truth.lse is not None and o.numel():
-        apart = max(apart, difference(ours.lse, truth.lse).max().item() / largest_of_one_and(truth.lse))
+    apart = difference(ours.o, o).max().item() / largest_of_one_and(o)
+    apart = max(apart, difference(ours.lse, truth.lse).max().item() / largest_of_one_and(truth.lse))
     if apart > AGREEMENT:
         return False, f"the oracles disagree by {apart:.1e}: the check itself is wrong"
     worst, typical = judge_o(result.o.to(problem.dtype), o, naive(problem), problem.dtype)  # .npy has no bf16: the file is f32
-    lse = judge_lse(result.lse, ours.lse if truth.lse is None else truth.lse, problem.dtype)
+    lse = judge_lse(result.lse, truth.lse, problem.dtype)
     return max(worst, typical, lse) <= 1, f"of what is allowed: O max {worst:.2f}, O rms {typical:.2f}, L {lse:.2f}"

@@ -22,23 +22,23 @@ def difference(result: Tensor, reference: Tensor) -> Tensor:
 
 
 def root_mean_square(error: Tensor) -> float:
-    return math.sqrt(error.square().mean().item()) if error.numel() else 0.0
+    return math.sqrt(error.square().mean().item())
 
 
 def half_ulp(reference: Tensor, dtype: torch.dtype) -> float:
-    largest = reference.abs().max().item() if reference.numel() else 0.0
+    largest = reference.abs().max().item()
     return 2.0 ** math.floor(math.log2(largest)) * EPSILON[dtype] if largest > 0 else 0.0
+
+
+def share(error: float, allowed: float) -> float:
+    return error / allowed if allowed else math.inf if error else 0.0
 
 
 def judge_o(result: Tensor, reference: Tensor, naive: Tensor, dtype: torch.dtype) -> tuple[float, float]:
     """Maximum and RMS error, each as a share of what is allowed."""
     error, yardstick, floor = difference(result, reference), difference(naive, reference), half_ulp(reference, dtype)
-    if not error.numel():
-        return 0.0, 0.0
-    bounds = 2 * yardstick.max().item() + floor, 2 * root_mean_square(yardstick) + floor
-    errors = error.max().item(), root_mean_square(error)
-    worst, typical = (0.0 if e == 0 else e / bound if bound else math.inf for e, bound in zip(errors, bounds))
-    return worst, typical
+    worst = share(error.max().item(), 2 * yardstick.max().item() + floor)
+    return worst, share(root_mean_square(error), 2 * root_mean_square(yardstick) + floor)
 
 
 def largest_of_one_and(tensor: Tensor) -> float:
@@ -49,4 +49,4 @@ def largest_of_one_and(tensor: Tensor) -> float:
 def judge_lse(result: Tensor, reference: Tensor, dtype: torch.dtype) -> float:
     """Largest error as a share of what is allowed."""
     error = difference(result, reference)
-    return error.max().item() / (TOLERANCE[dtype] * largest_of_one_and(reference)) if error.numel() else 0.0
+    return error.max().item() / (TOLERANCE[dtype] * largest_of_one_and(reference))

@@ -6,7 +6,7 @@ Shapes: q [B, Hq, Tq, D], k [B, Hkv, Tk, D], v [B, Hkv, Tk, Dv]; seen and score 
 FlexAttention's mask_mod and score_mod are; the position of query i is i + offset.
 
 Oracles, all in float64, all of them code that heed's authors did not write:
-    by_sdpa   torch.nn.functional.scaled_dot_product_attention with a mask tensor, is_causal or a bias object
+    by_sdpa   torch.nn.functional.scaled_dot_product_attention with a mask tensor, is_causal or a bias object; L is by_hand's
     by_flex   torch.nn.attention.flex_attention, not compiled; it answers L (log sum exp) too
     by_hand   torch.matmul, a sink's column concatenated, torch.softmax, torch.logsumexp
 Beside them `naive`, the yardstick of the accuracy rule: scores in f32, softmax in f32, P rounded to dtype, O accumulated in f32 and
@@ -16,6 +16,7 @@ Cost: S x S memory. Checked by check.py, which lets the oracles judge each other
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +53,7 @@ class Problem:
 @dataclass(frozen=True)
 class Answer:
     o: Tensor  # [B, Hq, Tq, Dv]
-    lse: Tensor | None = None  # [B, Hq, Tq]
+    lse: Tensor  # [B, Hq, Tq]
 
 
 Oracle = Callable[[Problem], Answer]
@@ -125,11 +126,12 @@ def by_hand(problem: Problem) -> Answer:
     return Answer(mix(exact, weights_of(exact)), torch.logsumexp(with_sink(exact, scores_of(exact)), -1))
 
 
-def by_sdpa(**options: object) -> Oracle:
+def by_sdpa(**options: Any) -> Oracle:
     def answer(problem: Problem) -> Answer:
         exact = problem.of(torch.float64)
         gqa = exact.q.shape[1] != exact.k.shape[1]
-        return Answer(F.scaled_dot_product_attention(exact.q, exact.k, exact.v, scale=exact.scale, enable_gqa=gqa, **options))
+        o = F.scaled_dot_product_attention(exact.q, exact.k, exact.v, scale=exact.scale, enable_gqa=gqa, **options)
+        return Answer(o, by_hand(problem).lse)
 
     return answer
 
