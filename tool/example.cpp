@@ -185,6 +185,8 @@ int run(const ExampleOptions& options) {
   Loaded loaded = load(problem);
   loaded.problem.statistics = true;
   const std::string picture = picture_of(options);
+  const std::string title =
+      options.file.empty() ? "Where a language model looks while it reads the Apache licence" : "Where each head looks";
   const Plan plan(loaded.problem);
   const Wanted wanted{.o = true,
                       .statistics = true,
@@ -194,10 +196,8 @@ int run(const ExampleOptions& options) {
                       .rows = chosen_words(loaded)};
   check_wanted(plan.problem(), wanted);
   Results results;
-  const Target target{
-      "--out", picture, [&](const std::string& path) {
-        io::write_png(path, draw(sheet_of(plan, results, loaded.tokens, "Where a language model looks while it reads the Apache licence")));
-      }};
+  const Target target{"--out", picture,
+                      [&](const std::string& path) { io::write_png(path, draw(sheet_of(plan, results, loaded.tokens, title))); }};
   check_targets({&target, 1}, loaded.paths);
   results = compute(plan, loaded.inputs, wanted);
   write_targets({&target, 1});

@@ -32,7 +32,8 @@ std::string scaled(double value, double step, const std::array<const char*, N>& 
 }
 
 bool is_number(std::string_view cell) {
-  return !cell.empty() && (std::isdigit(static_cast<unsigned char>(cell[0])) != 0 || cell == "-" || cell == "inf");
+  return !cell.empty() && columns_of(cell) <= 14 &&
+         (std::isdigit(static_cast<unsigned char>(cell[0])) != 0 || cell == "-" || cell == "inf");
 }
 
 }  // namespace

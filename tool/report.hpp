@@ -23,7 +23,7 @@ namespace heed::tool {
 /// Terminal columns of UTF-8 text made of narrow characters.
 [[nodiscard]] std::size_t columns_of(std::string_view text);
 
-/// Rows of cells under a header, columns padded to their widest cell; columns whose cells begin with a digit stand right.
+/// Rows of cells under a header, columns padded to their widest cell; columns of numbers (short cells that begin with a digit) stand right.
 class Grid {
  public:
   explicit Grid(std::vector<std::string> header) : rows_{std::move(header)} {}

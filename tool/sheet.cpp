@@ -147,7 +147,7 @@ void draw_panel(Canvas& canvas, const Sheet& sheet, const Geometry& g, const Pan
 
 void draw_legend(Canvas& canvas, int x, int y) {
   constexpr int kBar = 400, kThick = 20;
-  x += canvas.text(x, y + 2, "share of a row's attention", kInk, 2) + 60;
+  x += canvas.text(x, y + 2, "share of a row's attention, log scale", kInk, 2) + 60;
   canvas.fill(x - 2, y - 2, kBar + 4, kThick + 4, kSoft);
   for (int i = 0; i < kBar; ++i) canvas.fill(x + i, y, 1, kThick, io::heat(static_cast<float>(i) / kBar));
   const char* const labels[] = {"<0.01%", "0.1%", "1%", "10%", "100%"};
@@ -158,7 +158,7 @@ void draw_legend(Canvas& canvas, int x, int y) {
   }
   x += kBar + 60;
   canvas.fill(x, y, kThick, kThick, kHidden);
-  canvas.text(x + kThick + 10, y + 2, "hidden by the mask", kInk, 2);
+  canvas.text(x + kThick + 10, y + 2, "no weight (masked)", kInk, 2);
 }
 
 }  // namespace

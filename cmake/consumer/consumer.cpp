@@ -3,4 +3,6 @@
 
 #include <heed/heed.hpp>
 
-int main() { std::printf("%s\n", heed::version()); }
+int main() {
+  std::printf("%s\n", heed::version());
+}
