@@ -2,6 +2,8 @@
 // Random sub-expressions are made in braces or one statement each: the order of function arguments is the compiler's choice.
 #include "laws/support/random_formula.hpp"
 
+#include <utility>
+
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -185,7 +187,9 @@ Expr RandomFormula::lookup(Kind kind, int depth) {
 }
 
 Expr RandomFormula::index(std::int64_t extent, int depth) {
+  const bool with_score = std::exchange(with_score_, false);  // an index may not depend on s
   const Expr any = integer(once_in(2) ? 0 : depth);
+  with_score_ = with_score;
   return once_in(4) || extent == 0 ? any : min(max(any, 0), extent - 1);
 }
 

@@ -155,6 +155,10 @@ class Checker {
     for (const Expr& argument : node.args) {
       const int index = visit(argument);
       require(index, Type::kInteger, argument.node(), "an index of table `" + node.name + "`");
+      if (at(index).depends & kOnScore) {
+        fail(argument.node(),
+             "an index of table `" + node.name + "` may not depend on `s`: it could not be checked before anything is written");
+      }
       step.depends |= at(index).depends;
       step.indices.push_back(index);
     }

@@ -293,5 +293,16 @@ TEST(Check, ATravellingTableOutlivesItsMaker) {
   EXPECT_EQ(formula.at({.q = 2}).real, 9);
 }
 
+TEST(Check, AnIndexMayNotDependOnTheScore) {
+  const float values[] = {1, 2};
+  const Tables tables{{"t", view(values, {2})}};
+  try {
+    (void)parse("s + t[select(s > 0.0, 1, 0)]", tables);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("an index of table `t` may not depend on `s`"), std::string::npos) << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace heed::formula

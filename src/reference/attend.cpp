@@ -31,7 +31,8 @@ double score_at(const plan::Body& body, const Inputs& in, formula::Place place, 
   for (std::int64_t c = 0; c < body.problem.dim; ++c)
     place.s += element(in.q, place.b, place.h, i, c) * element(in.k, place.b, place.g, j, c);
   place.s *= body.scale;
-  return body.score.at(place, values).real;
+  const formula::Value score = body.score.at(place, values);
+  return score.broken < 0 ? score.real : std::nan("");  // only an s that is NaN or infinite leaves a visible place without a value
 }
 
 struct Row {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "base/dtype.hpp"
@@ -343,7 +344,8 @@ void place_by_place(int keys, int lanes, Put&& put) {
 void simd::modify(const formula::TileFrame& frame, int keys, int lanes, float* s) {
   if (frame.program().place_by_place().empty()) return HWY_DYNAMIC_DISPATCH(Modify)(frame, keys, lanes, s);
   place_by_place(keys, lanes, [&](int at, int key, int lane) {
-    s[at] = static_cast<float>(frame.program().formula().at(frame.place(lane, key, s[at]), frame.values()).real);
+    const formula::Value value = frame.program().formula().at(frame.place(lane, key, s[at]), frame.values());
+    s[at] = value.broken < 0 ? static_cast<float>(value.real) : std::numeric_limits<float>::quiet_NaN();
   });
 }
 

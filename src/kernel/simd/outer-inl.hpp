@@ -1,10 +1,11 @@
-// The one matrix loop of the simd kernel: C[m, i] = start[m, i] + sum_k a(k, m) B[k, i], i over 64 lanes.
+// The one matrix loop of the simd kernel: C[m, i] <- C[m, i] rescale[i] + sum_k a(k, m) B[k, i], i over 64 lanes.
 //
 // a is read element by element and broadcast, B in whole vectors: with a = keys (K[j, c]), B = Qt it makes the scores, with
 // a = values (V[j, c]), B = P the mix. Nothing is packed: a may lie anywhere with any two strides.
 // Registers: M x N accumulators. Each step costs M broadcasts and N loads for M N fused multiply-adds; N = 4, M = 6 on machines with
-// 32 registers, N = 2, M = 6 on those with 16. Each element is one chain of additions in ascending k, whatever M and N: bits do not
-// depend on the shape of the block. Flops 2 M N lanes per k.
+// 32 registers, N = 2, M = 6 on those with 16. Each element is one chain of additions in ascending k, from 0, and what was there before
+// is added last: rounding errors grow with the keys of a tile and with the tiles, not with their product. Whatever M and N, the bits
+// are the same. Flops 2 M N lanes per k.
 #if defined(HEED_SIMD_OUTER_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef HEED_SIMD_OUTER_INL
 #undef HEED_SIMD_OUTER_INL
@@ -32,7 +33,7 @@ struct Outer {
   const float* b;        ///< rows of 64
   int count;             ///< of k
   float* c;              ///< rows of 64
-  const float* rescale;  ///< [64] start = C * rescale; null: start = 0
+  const float* rescale;  ///< [64]; null: C is not read
 };
 
 template <int M, int N>
@@ -43,11 +44,7 @@ HWY_INLINE void outer_block(const Outer& o, int row, int lane) {
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) {
-      sum[m][n] = o.rescale == nullptr
-                      ? hn::Zero(d)
-                      : hn::Mul(hn::LoadU(d, o.c + (row + m) * 64 + lane + n * lanes), hn::LoadU(d, o.rescale + lane + n * lanes));
-    }
+    for (int n = 0; n < N; ++n) sum[m][n] = hn::Zero(d);
   }
   const float* a = o.a + row * o.a_m;
   const float* b = o.b + lane;
@@ -65,7 +62,11 @@ HWY_INLINE void outer_block(const Outer& o, int row, int lane) {
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) hn::StoreU(sum[m][n], d, o.c + (row + m) * 64 + lane + n * lanes);
+    for (int n = 0; n < N; ++n) {
+      float* const place = o.c + (row + m) * 64 + lane + n * lanes;
+      if (o.rescale != nullptr) sum[m][n] = hn::MulAdd(hn::LoadU(d, place), hn::LoadU(d, o.rescale + lane + n * lanes), sum[m][n]);
+      hn::StoreU(sum[m][n], d, place);
+    }
   }
 }
 
