@@ -194,13 +194,8 @@ Tensor naive(const Draw& draw) {
   return o;
 }
 
-std::string violation(const Result& result, const Result& truth, const Tensor& naive, DType dtype) {
+std::string statistic_violation(const Result& result, const Result& truth, DType dtype) {
   std::ostringstream text;
-  const reference::Accuracy accuracy = reference::judge(result.o.view(), truth.o.view(), naive.view(), dtype);
-  if (!accuracy.holds()) {
-    text << "O: max error " << accuracy.max_error << " (bound " << accuracy.max_bound << "), RMS " << accuracy.rms_error << " (bound "
-         << accuracy.rms_bound << "); ";
-  }
   const double tolerance = reference::statistic_tolerance(dtype);
   const auto check = [&](const char* name, const Tensor& got, const Tensor& want) {
     if (got.shape().rank() == 0) return;
@@ -213,6 +208,16 @@ std::string violation(const Result& result, const Result& truth, const Tensor& n
   check("effective", result.effective, truth.effective);
   if (result.visible.shape().rank() != 0 && !same_bits(result.visible, truth.visible)) text << "visible counts differ; ";
   return text.str();
+}
+
+std::string violation(const Result& result, const Result& truth, const Tensor& naive, DType dtype) {
+  std::ostringstream text;
+  const reference::Accuracy accuracy = reference::judge(result.o.view(), truth.o.view(), naive.view(), dtype);
+  if (!accuracy.holds()) {
+    text << "O: max error " << accuracy.max_error << " (bound " << accuracy.max_bound << "), RMS " << accuracy.rms_error << " (bound "
+         << accuracy.rms_bound << "); ";
+  }
+  return text.str() + statistic_violation(result, truth, dtype);
 }
 
 const std::vector<std::string>& sweep_masks() {

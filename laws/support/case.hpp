@@ -71,6 +71,9 @@ struct Result {
 /// "" when `result` obeys the accuracy rule for O, L and statistics, else what does not.
 [[nodiscard]] std::string violation(const Result& result, const Result& truth, const Tensor& naive, DType dtype);
 
+/// The same for L and the statistics alone.
+[[nodiscard]] std::string statistic_violation(const Result& result, const Result& truth, DType dtype);
+
 /// The masks and scores that sweeps go through, by text, with the tables that Draw binds.
 [[nodiscard]] const std::vector<std::string>& sweep_masks();
 [[nodiscard]] const std::vector<std::vector<std::string>>& sweep_scores();

@@ -86,35 +86,56 @@ void Weigh(const float* lse, int keys, int lanes, float* s) {
   });
 }
 
+/// Sums over some keys of one vector of queries, relative to `base`.
+struct TallySums {
+  VF l, e, l2, n;
+};
+
+HWY_INLINE TallySums tally_keys(const float* s, int first, int last, int lane, VF base) {
+  const DF d;
+  TallySums sums{hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+  for (int j = first; j < last; ++j) {
+    const VF score = hn::LoadU(d, s + j * 64 + lane);
+    const VF x = hn::Sub(score, base);
+    const VF p = exp_of_negative(d, x);
+    sums.l = hn::Add(sums.l, p);
+    sums.l2 = hn::MulAdd(p, p, sums.l2);
+    sums.e = hn::Add(sums.e, hn::IfThenZeroElse(hn::Eq(p, hn::Zero(d)), hn::Mul(p, x)));  // 0 * -inf is not meant
+    sums.n = hn::Add(sums.n, hn::IfThenZeroElse(hn::Eq(score, minus_infinity()), hn::Set(d, 1.0f)));
+  }
+  return sums;
+}
+
+/// Sixteen keys at a time: short chains of additions keep the statistics within their tolerance.
+HWY_INLINE TallySums tally_tile(const float* s, int keys, int lane, VF base) {
+  const DF d;
+  TallySums all{hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+  for (int first = 0; first < keys; first += 16) {
+    const TallySums part = tally_keys(s, first, HWY_MIN(first + 16, keys), lane, base);
+    all = {hn::Add(all.l, part.l), hn::Add(all.e, part.e), hn::Add(all.l2, part.l2), hn::Add(all.n, part.n)};
+  }
+  return all;
+}
+
 void Tally(const float* s, int keys, int lanes, const TallyRows& tally) {
   const DF d;
   for_lanes(lanes, [&](int lane) {
     const VF before = hn::LoadU(d, tally.m + lane);
     const VF m = column_maximum(s, keys, lane, before);
-    const VF base = finite_base(m);
-    VF l = hn::Zero(d), e = l, l2 = l, n = l;
-    for (int j = 0; j < keys; ++j) {
-      const VF score = hn::LoadU(d, s + j * 64 + lane);
-      const VF x = hn::Sub(score, base);
-      const VF p = exp_of_negative(d, x);
-      l = hn::Add(l, p);
-      l2 = hn::MulAdd(p, p, l2);
-      e = hn::Add(e, hn::IfThenZeroElse(hn::Eq(p, hn::Zero(d)), hn::Mul(p, x)));  // 0 * -inf is not meant
-      n = hn::Add(n, hn::IfThenZeroElse(hn::Eq(score, minus_infinity()), hn::Set(d, 1.0f)));
-    }
+    const TallySums tile = tally_tile(s, keys, lane, finite_base(m));
     // Everything so far moves from the old maximum to the new: p by r, p (s - m) also by the distance.
     const auto first = hn::Eq(before, minus_infinity());
     const VF distance = hn::IfThenZeroElse(hn::Or(first, hn::Eq(m, before)), hn::Sub(before, m));
     const VF r = hn::IfThenZeroElse(first, exp_of_negative(d, distance));
     const VF step = hn::IfThenZeroElse(hn::Eq(r, hn::Zero(d)), distance);  // 0 * -inf is not meant
     const VF l_before = hn::LoadU(d, tally.l + lane);
-    hn::StoreU(hn::MulAdd(r, hn::MulAdd(step, l_before, hn::LoadU(d, tally.e + lane)), e), d, tally.e + lane);
-    hn::StoreU(hn::MulAdd(r, l_before, l), d, tally.l + lane);
-    hn::StoreU(hn::MulAdd(hn::Mul(r, r), hn::LoadU(d, tally.l2 + lane), l2), d, tally.l2 + lane);
+    hn::StoreU(hn::MulAdd(r, hn::MulAdd(step, l_before, hn::LoadU(d, tally.e + lane)), tile.e), d, tally.e + lane);
+    hn::StoreU(hn::MulAdd(r, l_before, tile.l), d, tally.l + lane);
+    hn::StoreU(hn::MulAdd(hn::Mul(r, r), hn::LoadU(d, tally.l2 + lane), tile.l2), d, tally.l2 + lane);
     hn::StoreU(m, d, tally.m + lane);
     const int width = static_cast<int>(hn::Lanes(d));
     HWY_ALIGN float counts[64];
-    hn::StoreU(n, d, counts);
+    hn::StoreU(tile.n, d, counts);
     for (int i = 0; i < width; ++i) tally.n[lane + i] += static_cast<std::int64_t>(counts[i]);
   });
 }
