@@ -13,9 +13,9 @@
 
 #include "analysis.hpp"
 #include "memory.hpp"
-#include "naive.hpp"
 #include "plan/body.hpp"
 #include "progress.hpp"
+#include "reference/accuracy.hpp"
 #include "report.hpp"
 #include "verbs.hpp"
 
@@ -31,33 +31,14 @@ constexpr const char* kExamples = R"help(Examples:
   heed check layer.npz --mask "window(512)" --score "softcap(30)" --kernel classic --rows 256
 
 The bound for O is twice the error of the naive computation (scores and softmax in f32, weights rounded to the inputs'
-type) on the same rows, plus half a unit in the last place; for L it is 2^-8 (bf16), 2^-11 (f16), 2^-20 (f32) of max(1, |L|).)help";
+type) on the same rows, plus half a unit in the last place; for L it is 2^-8 (bf16), 2^-11 (f16), 2^-20 (f32) of the largest |L|.)help";
 
 struct Verdict {
-  double o_error = 0, naive_error = 0, largest = 0, l_error = 0;
+  reference::Accuracy o;
+  double l_error = 0, l_bound = 0;
   std::int64_t rows = 0;
-  [[nodiscard]] double o_bound(DType dtype) const { return 2 * naive_error + unit_in_last_place(dtype, largest) / 2; }
+  [[nodiscard]] bool good() const { return o.holds() && l_error <= l_bound; }
 };
-
-double l_bound(DType dtype) {
-  switch (dtype) {
-    case DType::kBF16:
-      return 0x1p-8;
-    case DType::kF16:
-      return 0x1p-11;
-    case DType::kF64:
-      return 0x1p-40;
-    default:
-      return 0x1p-20;
-  }
-}
-
-/// Zero for equal values, infinities and NaN among them; infinite where only one is finite.
-double difference(double found, double expected) {
-  if (found == expected || (std::isnan(found) && std::isnan(expected))) return 0;
-  const double away = std::abs(found - expected);
-  return std::isnan(away) ? INFINITY : away;
-}
 
 std::vector<std::int64_t> sampled(std::int64_t queries, std::int64_t heads, std::int64_t rows) {
   const std::int64_t least = std::min<std::int64_t>(queries, 4),
@@ -90,67 +71,83 @@ TensorView row_of(const TensorView& tensor, std::int64_t i) {
   return row;
 }
 
+/// Row r of a [B, H, rows, …] collection, as a span of one row.
+TensorSpan row_of(Tensor& rows, std::int64_t r) {
+  TensorSpan row = rows.span();
+  row.data = static_cast<std::byte*>(row.data) + r * row.strides[2] * size_of(row.dtype);
+  row.shape[2] = 1;
+  return row;
+}
+
+/// The sampled rows: as the kernel found them, in double by the definition, and naive.
 class Comparison {
  public:
-  Comparison(const Plan& plan, const Inputs& inputs, const Results& results)
-      : plan_(plan), inputs_(inputs), results_(results), q_(in_double(inputs.q)), k_(in_double(inputs.k)), v_(in_double(inputs.v)) {}
+  Comparison(const Plan& plan, const Inputs& inputs, const Results& results, std::int64_t rows)
+      : plan_(plan), inputs_(inputs), results_(results), q_(in_double(inputs.q)), k_(in_double(inputs.k)), v_(in_double(inputs.v)) {
+    const Problem& p = plan.problem();
+    const Dims o{p.batch, p.heads, rows, p.value_dim}, l{p.batch, p.heads, rows};
+    found_ = make_tensor("the sampled rows", results.o.dtype(), o);
+    truth_ = make_tensor("the sampled rows in double", DType::kF64, o);
+    naive_ = make_tensor("the naive rows", DType::kF32, o);
+    found_l_ = Tensor(results.lse.dtype(), l);
+    truth_l_ = Tensor(DType::kF64, l);
+  }
 
   void add_query(std::int64_t i) {
-    const Problem& whole = plan_.problem();
-    Problem problem = whole;
-    problem.dtype = DType::kF64;
+    Problem problem = plan_.problem();
     problem.queries = 1;
     problem.kernel = "reference";
     problem.strict = false;
     problem.align = Align::at(plan_.body().layout.offsets);
     for (std::int64_t& offset : problem.align.offsets) offset += i;
-    Tensor o(DType::kF64, {whole.batch, whole.heads, 1, whole.value_dim}), lse(DType::kF64, {whole.batch, whole.heads, 1});
-    Plan(problem).run({row_of(q_.view(), i), k_.view(), v_.view()}, {.o = o.span(), .lse = lse.span()});
-    std::vector<double> naive(static_cast<std::size_t>(whole.value_dim));
-    for (std::int64_t head = 0; head < whole.batch * whole.heads; ++head) {
-      naive_row(plan_, inputs_, head / whole.heads, head % whole.heads, i, naive);
-      compare(head, i, o.data<double>() + head * whole.value_dim, lse.data<double>()[head], naive);
-    }
+    reference::naive(Plan(problem).body(), {row_of(inputs_.q, i), inputs_.k, inputs_.v}, row_of(naive_, rows_));
+    problem.dtype = DType::kF64;
+    Plan(problem).run({row_of(q_.view(), i), k_.view(), v_.view()}, {.o = row_of(truth_, rows_), .lse = row_of(truth_l_, rows_)});
+    copy(row_of(results_.o.view(), i), row_of(found_, rows_));
+    copy(row_of(results_.lse.view(), i), row_of(found_l_, rows_));
+    ++rows_;
   }
 
-  [[nodiscard]] const Verdict& verdict() const { return verdict_; }
+  [[nodiscard]] Verdict verdict() const {
+    const DType dtype = plan_.problem().dtype;
+    return {.o = reference::judge(found_.view(), truth_.view(), naive_.view(), dtype),
+            .l_error = reference::statistic_error(found_l_.view(), truth_l_.view(), truth_l_.view()),
+            .l_bound = reference::statistic_tolerance(dtype),
+            .rows = rows_ * plan_.problem().batch * plan_.problem().heads};
+  }
 
  private:
-  void compare(std::int64_t head, std::int64_t i, const double* o, double lse, const std::vector<double>& naive) {
-    const std::int64_t row = head * plan_.problem().queries + i;
-    for (std::size_t c = 0; c < naive.size(); ++c) {
-      const double found = real_at(results_.o.view(), row * static_cast<std::int64_t>(naive.size()) + static_cast<std::int64_t>(c));
-      verdict_.o_error = std::max(verdict_.o_error, difference(found, o[c]));
-      if (const double error = difference(naive[c], o[c]); std::isfinite(error))
-        verdict_.naive_error = std::max(verdict_.naive_error, error);
-      if (std::isfinite(o[c])) verdict_.largest = std::max(verdict_.largest, std::abs(o[c]));
+  /// One row of every head; rank 3 or 4.
+  static void copy(const TensorView& from, const TensorSpan& to) {
+    for (std::int64_t b = 0; b < from.shape[0]; ++b) {
+      for (std::int64_t h = 0; h < from.shape[1]; ++h) {
+        for (std::int64_t c = 0; c < (from.shape.rank() == 4 ? from.shape[3] : 1); ++c)
+          store_real(to, b * to.strides[0] + h * to.strides[1] + c, real_at(from, b * from.strides[0] + h * from.strides[1] + c));
+      }
     }
-    const double away = difference(real_at(results_.lse.view(), row), lse);
-    verdict_.l_error = std::max(verdict_.l_error, std::isfinite(lse) ? away / std::max(1.0, std::abs(lse)) : away);
-    ++verdict_.rows;
   }
 
   const Plan& plan_;
   const Inputs& inputs_;
   const Results& results_;
   Tensor q_, k_, v_;
-  Verdict verdict_;
+  Tensor found_, truth_, naive_, found_l_, truth_l_;
+  std::int64_t rows_ = 0;
 };
 
-void report(const CheckOptions& options, const Loaded& loaded, const Plan& plan, const Results& results, const Verdict& verdict,
-            bool good) {
-  const DType dtype = plan.problem().dtype;
+void report(const CheckOptions& options, const Loaded& loaded, const Plan& plan, const Results& results, const Verdict& verdict) {
   if (options.json) {
     const nlohmann::json json{{"problem", problem_json(plan.problem())},
                               {"kernel", plan.kernel()},
                               {"seconds", results.seconds},
                               {"rows", verdict.rows},
-                              {"o_error", verdict.o_error},
-                              {"o_bound", verdict.o_bound(dtype)},
-                              {"naive_error", verdict.naive_error},
+                              {"o_error", verdict.o.max_error},
+                              {"o_bound", verdict.o.max_bound},
+                              {"o_rms_error", verdict.o.rms_error},
+                              {"o_rms_bound", verdict.o.rms_bound},
                               {"lse_error", verdict.l_error},
-                              {"lse_bound", l_bound(dtype)},
-                              {"good", good},
+                              {"lse_bound", verdict.l_bound},
+                              {"good", verdict.good()},
                               {"notes", loaded.notes}};
     return say(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
@@ -158,10 +155,10 @@ void report(const CheckOptions& options, const Loaded& loaded, const Plan& plan,
   for (const std::string& note : loaded.notes) say("note: " + note + "\n");
   say(fmt::format("kernel {} took {}; compared with the definition in double on {} rows\n", plan.kernel(), seconds_text(results.seconds),
                   count_text(verdict.rows)));
-  say(fmt::format("  O  largest error {:.3g}, bound {:.3g} (naive: {:.3g})\n", verdict.o_error, verdict.o_bound(dtype),
-                  verdict.naive_error));
-  say(fmt::format("  L  largest error {:.3g}, bound {:.3g} (relative to max(1, |L|))\n", verdict.l_error, l_bound(dtype)));
-  say(good ? "good: within the bounds\n" : "WRONG: beyond a bound\n");
+  say(fmt::format("  O  largest error {:.3g}, bound {:.3g}; RMS error {:.3g}, bound {:.3g}\n", verdict.o.max_error, verdict.o.max_bound,
+                  verdict.o.rms_error, verdict.o.rms_bound));
+  say(fmt::format("  L  largest error {:.3g}, bound {:.3g} (of the largest |L|, at least 1)\n", verdict.l_error, verdict.l_bound));
+  say(verdict.good() ? "good: within the bounds\n" : "WRONG: beyond a bound\n");
 }
 
 /// O in the inputs' own type: what the accuracy rule speaks of.
@@ -183,18 +180,17 @@ int run(const CheckOptions& options) {
   const Plan plan(loaded.problem);
   const Problem& p = plan.problem();
   const Results results = run_kernel(plan, loaded.inputs);
-  Comparison comparison(plan, loaded.inputs, results);
+  const std::vector<std::int64_t> queries = sampled(p.queries, p.batch * p.heads, options.rows);
+  Comparison comparison(plan, loaded.inputs, results, static_cast<std::int64_t>(queries.size()));
   {
     constexpr double kSecondsPerProduct = 8e-9;  // of the reference and the naive loop together; for the bar alone
-    const std::vector<std::int64_t> queries = sampled(p.queries, p.batch * p.heads, options.rows);
     const Progress progress("checking", kSecondsPerProduct * static_cast<double>(queries.size()) * static_cast<double>(p.batch * p.heads) *
                                             static_cast<double>(p.keys) * static_cast<double>(p.dim + p.value_dim));
     for (const std::int64_t i : queries) comparison.add_query(i);
   }
-  const Verdict& verdict = comparison.verdict();
-  const bool good = verdict.o_error <= verdict.o_bound(p.dtype) && verdict.l_error <= l_bound(p.dtype);
-  report(options, loaded, plan, results, verdict, good);
-  return good ? 0 : 1;
+  const Verdict verdict = comparison.verdict();
+  report(options, loaded, plan, results, verdict);
+  return verdict.good() ? 0 : 1;
 }
 
 }  // namespace
