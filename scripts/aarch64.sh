@@ -2,7 +2,8 @@
 # no architecture to the system: apt works on lists of its own.
 # shellcheck shell=bash
 
-arm_packages=(libhwy-dev libhwy1 libtbb-dev libtbb12 libfmt-dev libfmt9 libpng-dev libpng16-16 zlib1g-dev zlib1g libgtest-dev)
+arm_packages=(libhwy-dev libhwy1 libtbb-dev libtbb12 libtbbmalloc2 libtbbbind-2-5 libfmt-dev libfmt9 libpng-dev libpng16-16
+              zlib1g-dev zlib1g libgtest-dev)
 any_packages=(nlohmann-json3-dev libcli11-dev)
 
 arm_sysroot() {
@@ -17,6 +18,7 @@ arm_sysroot() {
     "${apt_arm[@]}" update && "${apt_arm[@]}" download "${arm_packages[@]/%/:arm64}" "${any_packages[@]}"
   ) || return 1
   for package in "$state"/*.deb; do dpkg-deb -x "$package" "$folder/sysroot" || return 1; done
-  rm -rf "$state"
+  # zlib still unpacks into /lib, which is /usr/lib on a system.
+  cp -a "$folder/sysroot/lib/." "$folder/sysroot/usr/lib" && rm -rf "$folder/sysroot/lib" "$state"
   touch "$folder/sysroot/complete"
 }

@@ -40,7 +40,7 @@ failing_tests() {
   awk '/^\[ RUN      \]/ { text = ""; open = 1 }  { if (open) text = text $0 "\n" }
        /\[       OK \]|\[  SKIPPED \]/ { open = 0; text = "" }
        /\[  FAILED  \].*\([0-9]+ ms\)$/ { printf "%s", text; open = 0; text = "" }
-       END { if (open) printf "%s", text; else if (NR && $0 !~ /\[  (PASSED|FAILED)  \]|FAILED TEST/) print }' "$1" | tail -n 150 | cut -c1-400
+       END { if (open) printf "%s", text; else print }' "$1" | tail -n 150 | cut -c1-400
 }
 
 # gtest NAME COMMAND…: every test case of a GoogleTest program is one check.

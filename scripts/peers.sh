@@ -20,7 +20,8 @@ run_peers() {
     has_peers || return 0
   fi
   for script in "${scripts[@]}"; do
-    if [[ -f $script ]]; then oracle "torch: $(basename "$script" .py)" "$venv/bin/python" "$script"; else fail torch "laws/torch holds no script"; fi
+    [[ -f $script ]] || { fail torch "laws/torch holds no script"; return; }
+    oracle "torch: $(basename "$script" .py)" "$venv/bin/python" "$script"
   done
 }
 run_peers

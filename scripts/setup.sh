@@ -62,7 +62,9 @@ show_progress() {
 
 # What ninja said of the steps that failed, without their command lines.
 failing_part() {
-  awk '/^\[[0-9]+\/[0-9]+\] / { failing = 0 }  /^FAILED: / { failing = 1; print; getline; next }  failing || /^ninja: |^CMake Error/' "$1" | grep -vE '^ninja: Entering|^ +inlined from' | cut -c1-400
+  awk '/^\[[0-9]+\/[0-9]+\] / { failing = 0 }
+       /^FAILED: / { failing = 1; print; getline; next }
+       failing || /^ninja: |^CMake Error/' "$1" | grep -vE '^ninja: Entering|^ +inlined from' | cut -c1-400
 }
 
 # build PRESET [TARGET…]: configures once and builds; quiet unless it fails, then the failing part and status 1.
