@@ -52,10 +52,11 @@ class Case:
         return f"{self.dtype} d={self.d} T={self.t:,} H={self.heads} {self.mask or 'full'}"
 
 
-def heed(tool: Path, case: Case, repeat: int = RUNS) -> Any:
+def heed(tool: Path, case: Case, repeat: int = RUNS, alone: bool = True) -> Any:
     """What `heed bench --json` says of the case."""
     command = [str(tool), "bench", "--json", f"--t={case.t}", f"--d={case.d}", f"--heads={case.heads}", f"--dtype={case.dtype}",
                f"--threads={case.threads}", f"--repeat={repeat}"]
+    command += ["--alone"] if alone else []
     command += [f"--mask={case.mask}"] if case.mask else []
     command += [f"--score={score}" for score in case.scores]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -218,7 +219,7 @@ def classic(bench: Bench) -> None:
     bench.table("Classic beside simd, one thread", ["case", "kernel", "time", "GFLOP/s", "scratch"])
     for mask in ("", "causal"):
         case = Case(1024 if bench.quick else 4096, mask=mask)
-        reports = [heed(bench.tool, case) for _ in range(bench.rounds)]
+        reports = [heed(bench.tool, case, alone=False) for _ in range(bench.rounds)]
         ours = min(report["seconds"] for report in reports)
         plain = min(report["classic"]["seconds"] for report in reports)
         bench.row(case.name, reports[0]["kernel"], milliseconds(ours), f"{case.flop / ours / 1e9:.1f}", size(reports[0]["scratch_bytes"]))

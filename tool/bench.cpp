@@ -35,6 +35,7 @@ struct BenchOptions : FormulaOptions, RunOptions {
   std::uint64_t seed = 1;
   std::string dtype = "bf16";
   int repeat = 0;
+  bool alone = false;
 };
 
 constexpr const char* kExamples = R"help(Examples:
@@ -129,7 +130,8 @@ struct Contender {
 };
 
 /// Why classic does not run beside; empty when it does.
-std::string without_classic(const Plan& plan) {
+std::string without_classic(const BenchOptions& options, const Plan& plan) {
+  if (options.alone) return "--alone";
   if (plan.kernel() == "classic") return "it is the kernel itself";
   if (plan.problem().dtype == DType::kF64) return "it works in float32";
   const auto square = static_cast<double>(plan.square_bytes());
@@ -211,7 +213,7 @@ int run(const BenchOptions& options) {
   asking_for("the plan");
   Contender kernel(loaded.problem);
   fill_inputs(options, loaded);
-  std::string no_classic = without_classic(kernel.plan);
+  std::string no_classic = without_classic(options, kernel.plan);
   std::unique_ptr<Contender> classic;
   if (no_classic.empty()) {
     Problem problem = loaded.problem;
@@ -246,6 +248,7 @@ void add_bench(CLI::App& app, Task& task) {
   size("--dv", options->dv, "dimension of v; default --d");
   verb->add_option("--dtype", options->dtype, "f32, bf16, f16 or f64; default bf16")->type_name("TYPE");
   verb->add_option("--seed", options->seed, "of the random inputs; default 1")->type_name("N");
+  verb->add_flag("--alone", options->alone, "without classic beside it");
   verb->add_option("--repeat", options->repeat, "runs; default: what fits into 2 s, at least 3")
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000).description(""));
