@@ -15,4 +15,7 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${HEED_SYSROOT})
 set(ENV{PKG_CONFIG_LIBDIR} ${HEED_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${HEED_SYSROOT}/usr/share/pkgconfig)
 
+# An old-style RPATH serves the libraries' own libraries too, so a program finds all of them in that folder.
+set(CMAKE_EXE_LINKER_FLAGS_INIT -Wl,--disable-new-dtags)
+
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu)

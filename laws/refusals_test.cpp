@@ -5,6 +5,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <type_traits>
 
 #include <heed/heed.hpp>
 
@@ -83,6 +84,43 @@ TEST(Refusals, OfTensorsBeforeAnythingIsWritten) {
                 .find("Problem::statistics"),
             std::string::npos);
   EXPECT_TRUE(same_bits(o, poisoned(DType::kF32, shape)));
+}
+
+/// What would compile and be wrong without a word.
+TEST(Refusals, OfLikelyMistakes) {
+  static_assert(!std::is_convertible_v<Expr (*)(), Expr>, "a mask without its parentheses");
+  static_assert(!std::is_convertible_v<const float*, Expr> && !std::is_convertible_v<const char*, Expr>);
+  const Plan plan(small());
+  const Dims shape{1, 2, 4, 8};
+  Tensor good(DType::kF32, shape), o(DType::kF32, shape);
+  const TensorView lame(good.view().data, DType::kF32, shape, {8, 1});
+  EXPECT_NE(refusal([&] {
+              plan.run({lame, good.view(), good.view()}, {.o = o.span()});
+            }).find("wrong number of strides; expected 4; found 2"),
+            std::string::npos);
+  const TensorSpan one(o.span().data, DType::kF32, shape, {64, 32, 0, 1});
+  EXPECT_NE(refusal([&] {
+              plan.run({good.view(), good.view(), good.view()}, {.o = one});
+            }).find("several results in one place"),
+            std::string::npos);
+  expect_refusal([](Problem& p) { p.mask = causal(), p.first_key = 64; }, {"align", "first_key = 64"});
+  expect_refusal(
+      [](Problem& p) { p.tables["t"] = TensorView(nullptr, DType::kF32, {4}), p.scores = {symbols::s + Table("t")[symbols::k]}; },
+      {"no data"});
+  const float infinite[] = {0, HUGE_VALF};
+  expect_refusal([&](Problem& p) { p.sink = view(infinite, {2}); }, {"sink", "inf"});
+  EXPECT_NE(refusal([] { (void)Expr(~std::uint64_t{0}); }).find("too large"), std::string::npos);
+}
+
+/// The last query of a part stands at the last key of the part.
+TEST(Refusals, NotOfPartsThatSayWhereTheyStand) {
+  Problem problem = small();
+  problem.mask = causal();
+  problem.first_key = 64;
+  problem.align = Align::end();
+  EXPECT_EQ(Plan(problem).tiles().partial, 2);
+  problem.align = Align::start();
+  EXPECT_EQ(Plan(problem).tiles().empty, 2);
 }
 
 TEST(Refusals, OfDisagreeingTensors) {

@@ -4,6 +4,8 @@
 
 passed=0
 failed=0
+test_limit=1200  # seconds that a test program may take
+slow_tests='Slow*:*/Slow*.*'  # suites named Slow… run in ./test --all alone
 
 # count NAME GOOD BAD SECONDS: one line for people, two sums for the last line.
 count() {

@@ -18,7 +18,7 @@ format_is_kept() {
   [[ -z $wrong ]] || { echo "Mend with: clang-format -i $wrong"; return 1; }
 }
 
-run_tests release '-Slow*:*/Slow*.*'
+run_tests release "-$slow_tests"
 for example in examples/*.cpp; do
   example=$(basename "$example" .cpp)
   [[ $example == '*' ]] || check "example $example" timeout 120 "build/examples/$example"

@@ -12,7 +12,8 @@ namespace heed {
 struct CensusOutputs {
   TensorSpan received{};  ///< [B, Hq, Tk] f32: mass that key j receives, summed over the queries
   TensorSpan seen_by{};   ///< [B, Hq, Tk] i64: how many queries could see key j
-  TensorSpan map{};       ///< [B, Hq, R, C] f32: row r pools queries [r Tq / R, (r+1) Tq / R), likewise columns; a row of it sums to 1
+  TensorSpan map{};  ///< [B, Hq, R, C] f32: row r pools queries [r Tq / R, (r+1) Tq / R), likewise columns; its rows sum to what the keys
+                     ///< receive (1 without sink and empty rows)
   std::vector<std::int64_t> rows{};  ///< query indices for the two outputs below
   TensorSpan weights{};              ///< [B, Hq, rows, Tk] f32: exact P of the chosen rows
   TensorSpan top_keys{};             ///< [B, Hq, rows, n] i64: the n keys with most weight, most first, ties by index; -1 past the visible

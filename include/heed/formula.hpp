@@ -18,13 +18,15 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <heed/tensor.hpp>
 
 namespace heed {
 
-/// Name -> data of the tables that formulas look up. The data must live as long as the plan that uses it.
+/// Name -> data of the tables that formulas look up. The data must live as long as the plan that uses it, and stay as it is: tiles and
+/// the proof that every visible lookup is in range are made from its contents.
 using Tables = std::map<std::string, TensorView, std::less<>>;
 
 namespace formula {
@@ -35,11 +37,15 @@ class Expr {
  public:
   /// The empty expression: as a mask it means "everyone sees everyone".
   Expr() = default;
+  /// A number is an expression. Throws Error for an unsigned number beyond 63 bits.
   template <std::integral Integer>
-  Expr(Integer value) : Expr(integer(static_cast<std::int64_t>(value))) {}  // NOLINT(google-explicit-constructor): numbers are expressions
-  Expr(double value);                                                       // NOLINT(google-explicit-constructor)
-  Expr(bool value);                                                         // NOLINT(google-explicit-constructor)
-  Expr(const char* text) = delete;                                          // parse(text) reads formulas
+  requires(!std::same_as<Integer, bool>) Expr(Integer value)
+      : Expr(number(std::in_range<std::int64_t>(value), static_cast<std::int64_t>(value))) {}  // NOLINT(google-explicit-constructor)
+  Expr(double value);                                                                          // NOLINT(google-explicit-constructor)
+  /// Truth values alone: a pointer, or a mask without its parentheses (`.mask = causal`), does not compile.
+  template <std::same_as<bool> Boolean>
+  Expr(Boolean value) : Expr(truth(value)) {}  // NOLINT(google-explicit-constructor)
+  Expr(const char* text) = delete;             // parse(text) reads formulas
   explicit Expr(std::shared_ptr<const formula::Node> node) : node_(std::move(node)) {}
 
   [[nodiscard]] bool empty() const { return node_ == nullptr; }
@@ -50,7 +56,8 @@ class Expr {
   explicit operator bool() const = delete;
 
  private:
-  static Expr integer(std::int64_t value);
+  static Expr number(bool fits, std::int64_t value);
+  static Expr truth(bool value);
   std::shared_ptr<const formula::Node> node_;
 };
 

@@ -30,11 +30,11 @@ struct Inputs {
   TensorView v;  ///< [B, Hkv, Tk, Dv]
 };
 
-/// Every member is optional; a default span is not written. Row statistics speak of the keys alone: a sink takes part in L and O
-/// but not in them.
+/// Every member is optional; a default span is not written, and no two places of one may coincide. Row statistics speak of the keys alone:
+/// a sink takes part in L and O but not in them.
 struct Outputs {
-  TensorSpan o{};          ///< [B, Hq, Tq, Dv], the inputs' dtype or f32
-  TensorSpan lse{};        ///< [B, Hq, Tq] f32 (f64 from the reference): natural log of the sum of exp(score), the sink's included
+  TensorSpan o{};    ///< [B, Hq, Tq, Dv], the inputs' dtype or f32
+  TensorSpan lse{};  ///< [B, Hq, Tq] f32 (f64 for f64 inputs, here and below): natural log of the sum of exp(score), the sink's included
   TensorSpan maximum{};    ///< [B, Hq, Tq] f32: largest score; -inf where no key is seen
   TensorSpan entropy{};    ///< [B, Hq, Tq] f32, nats: -sum p log p, p normalised over the visible keys; 0 where none is seen
   TensorSpan effective{};  ///< [B, Hq, Tq] f32: 1 / sum p^2, the effective number of keys; 0 where none is seen
@@ -63,7 +63,8 @@ class Plan {
   [[nodiscard]] std::int64_t square_bytes() const;
   /// Floating-point operations of the visited tiles: 2 (D + Dv) per pair of a query and a key.
   [[nodiscard]] double flops() const;
-  /// Seconds that run() is expected to take, from this machine's measured rate; measures for some milliseconds at first use.
+  /// Seconds that run() is expected to take, from this machine's measured rate; measured for some milliseconds at each call; formulas and
+  /// widening are not counted. 0 from the reference, which has no rate.
   [[nodiscard]] double expected_seconds() const;
   /// The whole decision in plain text, a line per fact.
   [[nodiscard]] std::string explain() const;

@@ -41,7 +41,8 @@ struct Problem {
   Expr mask{};                    ///< boolean; empty means full
   std::vector<Expr> scores{};     ///< applied in order, each sees the previous result as s
   Tables tables{};                ///< what the formulas look up
-  TensorView sink{};              ///< optional logit per query head [Hq]: a start state of the softmax
+  TensorView
+      sink{};  ///< optional logit per query head [Hq], finite or -inf: a start state of the softmax; read by run(), so it must live as long
   Align align{};
   std::int64_t first_key = 0;  ///< position of key 0: for a part of a longer sequence of keys
 

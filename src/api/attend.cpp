@@ -1,6 +1,8 @@
 // attend and merge: the two public functions that take tensors. All decisions are the plan's.
 #include <heed/attend.hpp>
 
+#include <algorithm>
+
 #include <heed/error.hpp>
 
 #include "plan/body.hpp"

@@ -39,7 +39,11 @@ class Checker {
   int visit(const Expr& expression) {
     const Node& node = expression.node();
     if (const auto known = visited_.find(&node); known != visited_.end()) return known->second;
+    constexpr int kMaxDepth = 5000;  // what the parser's limit on nodes allows; deeper would strain the stack
+    if (depth_ >= kMaxDepth) fail(node, "the formula is nested more than " + std::to_string(kMaxDepth) + " deep");
+    ++depth_;
     const int step = build(node);
+    --depth_;
     visited_.emplace(&node, step);
     return step;
   }
@@ -140,6 +144,8 @@ class Checker {
       fail(node, "no table is bound to the name `" + node.name + "`; bound are: " + (names.empty() ? "none" : names));
     }
     if (bound.view.shape.rank() == 0) fail(node, "table `" + node.name + "` has no axis to look up along");
+    if (bound.view.strides.rank() != bound.view.shape.rank()) fail(node, "table `" + node.name + "` has not as many strides as axes");
+    if (bound.view.data == nullptr && count_of(bound.view.shape) > 0) fail(node, "table `" + node.name + "` has no data");
     formula_.tables_.push_back(bound);
     return static_cast<int>(formula_.tables_.size()) - 1;
   }
@@ -253,6 +259,7 @@ class Checker {
   Expr whole_;
   bool with_score_;
   int score_ = -1;
+  int depth_ = 0;
   std::unordered_map<const Node*, int> visited_;
   std::map<std::vector<std::int64_t>, int> shared_;
 };

@@ -206,6 +206,17 @@ TEST(Check, EqualPartsAreOneStep) {
   EXPECT_EQ(Formula::mask(deep < 0, {}).steps().size(), 63u);
 }
 
+TEST(Check, ADeepTreeBuiltInCppIsRefusedNotCrashed) {
+  Expr deep = k < 0;
+  for (int i = 0; i < 100'000; ++i) deep = deep | (k == i);
+  try {
+    (void)Formula::mask(deep, {});
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("nested more than 5000 deep"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Check, StepsStandInOrderOfEvaluation) {
   const Formula formula = score_of({select(k <= q, s * exp(-abs(q - k)), s), s / 2 + h});
   for (std::size_t i = 0; i < formula.steps().size(); ++i) {

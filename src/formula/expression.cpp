@@ -48,11 +48,14 @@ bool alike(const Node& a, const Node& b) {
 
 }  // namespace
 
-Expr Expr::integer(std::int64_t value) {
+Expr Expr::number(bool fits, std::int64_t value) {
+  if (!fits) throw Error({"the number is too large for a formula", "Expr", "at most 9223372036854775807", "an unsigned number beyond"});
   return literal(Op::kInteger, value, 0);
 }
 Expr::Expr(double value) : Expr(real_literal(value)) {}
-Expr::Expr(bool value) : Expr(literal(Op::kBoolean, value ? 1 : 0, 0)) {}
+Expr Expr::truth(bool value) {
+  return literal(Op::kBoolean, value ? 1 : 0, 0);
+}
 
 namespace symbols {
 const Expr s = make(Op::kScore);

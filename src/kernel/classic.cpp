@@ -7,7 +7,7 @@
 
 #include "base/arena.hpp"
 #include "base/threads.hpp"
-#include "kernel/simd/simd.hpp"
+#include "kernel/words.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed::kernel::classic {
@@ -56,7 +56,7 @@ class Classic {
              base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * kTile);
     }
     Worker(const plan::Body& body, bool k_in_place, base::Arena& arena)
-        : scores(body, simd::words(), k_in_place, arena),
+        : scores(body, best_words(), k_in_place, arena),
           o(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
           rescale(arena.take<float>(kTile)),
           v(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
@@ -106,7 +106,7 @@ class Classic {
     std::fill_n(l, kTile, std::isinf(sink) && sink < 0 ? 0.0f : 1.0f);
     float rescale[kTile];
     float* const p = scores_of(row);
-    simd::absorb(p, static_cast<int>(body_.layout.keys), lanes, {m, l, nullptr}, rescale);
+    best_words().absorb(p, static_cast<int>(body_.layout.keys), lanes, {m, l, nullptr}, rescale);
     for (std::int64_t j = 0; j < body_.layout.keys; ++j) {
       for (int i = 0; i < lanes; ++i) p[j * kTile + i] /= l[i] == 0.0f ? 1.0f : l[i];
     }
@@ -138,19 +138,20 @@ class Classic {
       if (std::none_of(w.o, w.o + kTile * value_dim, [](float value) { return std::isnan(value); })) break;
     }
     const std::int64_t at = place.b * out_.o.strides[0] + place.h * out_.o.strides[1] + place.tile * kTile * out_.o.strides[2];
-    simd::finish({nullptr, w.rescale, w.o}, value_dim, lanes,  // P is divided already: l = 1
-                 {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
+    best_words().finish(
+        {nullptr, w.rescale, w.o}, value_dim, lanes,  // P is divided already: l = 1
+        {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
   }
 
   void mix_tile(Worker& w, std::int64_t row, const Place& place, std::int64_t tile, bool careful) {
     const int keys = w.scores.keys(tile), value_dim = static_cast<int>(body_.problem.value_dim), lanes = w.scores.lanes();
     const Rows rows = walk::rows_of(in_.v, place.b, body_.layout.kv_head(place.h)).from(tile * kTile);
-    const walk::FloatRows v = walk::float_rows(simd::words(), rows, v_in_place_, keys, value_dim, w.v);
+    const walk::FloatRows v = walk::float_rows(best_words(), rows, v_in_place_, keys, value_dim, w.v);
     const float* const p = scores_of(row) + tile * kTile * kTile;
-    if (!careful) return simd::mix(p, v.data, v.stride, value_dim, keys, lanes, w.rescale, w.o);
+    if (!careful) return best_words().mix(p, v.data, v.stride, value_dim, keys, lanes, w.rescale, w.o);
     w.scores.make(tile, verdict(), w.s);
     walk::seen_from_scores(w.s, keys, w.seen);
-    simd::mix_careful(p, w.seen, v.data, v.stride, value_dim, keys, lanes, w.rescale, w.o);
+    best_words().mix_careful(p, w.seen, v.data, v.stride, value_dim, keys, lanes, w.rescale, w.o);
   }
 
   const plan::Body& body_;

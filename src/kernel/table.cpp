@@ -48,6 +48,10 @@ constexpr Kernel kTable[] = {
 
 }  // namespace
 
+const Words& best_words() {
+  return simd::words();
+}
+
 std::span<const Kernel> table() {
   return kTable;
 }

@@ -4,7 +4,8 @@
 // lanes, so maximum, sum and rescaling of a row of attention are vertical, and no result of one query touches another.
 // Qt is [D, 64] (queries transposed, scaled), O is [Dv, 64] (the output transposed, not yet divided by l).
 // `lanes`: how many of the 64 queries exist; words may compute all lanes, but results of lanes beyond are never read.
-// Every word is one line of the textbook; its meaning is the comment, and kernel_test.cpp checks each against that in double.
+// Every word is one line of the textbook; its meaning is the comment, and the tests in each machine's folder checks each against that in
+// double.
 #pragma once
 
 #include <cstdint>
@@ -69,7 +70,7 @@ struct Words {
   /// S = -inf where seen is 0.
   void (*hide)(const std::uint8_t* seen, int keys, int lanes, float* s);
   /// One step of the online softmax (Milakov & Gimelshein 2018, algorithm 3): m' = max(m, max_j S), rescale = exp(m - m'),
-  /// S <- P = exp(S - m'), l <- l rescale + sum_j P. A row that has seen nothing keeps m = -inf, P = 0, rescale = 1.
+  /// S <- P = exp(S - m'), l <- l rescale + sum_j P. Any number of keys. A row that has seen nothing keeps m = -inf, P = 0, rescale = 1.
   void (*absorb)(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale);
   /// O[c, i] <- O[c, i] rescale[i] + sum_j v[j, c] P[j, i], j < keys. Flops 2 keys lanes Dv.
   void (*mix)(const float* p, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes, const float* rescale, float* o);
@@ -85,5 +86,8 @@ struct Words {
   /// out[i, c] = O[c, i] / l[i], rounded to nearest even; rows that saw nothing (l = 0 or O untouched by any key) give 0.
   void (*finish)(const SoftmaxRows& state, int value_dim, int lanes, const OutputRows& out);
 };
+
+/// The words of the best machine here: for planning, and for kernels that are the same walk on any machine. See table.cpp.
+[[nodiscard]] const Words& best_words();
 
 }  // namespace heed::kernel

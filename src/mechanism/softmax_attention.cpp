@@ -17,9 +17,4 @@ const Recipe& softmax_attention() {
   return kRecipe;
 }
 
-std::span<const Recipe> recipes() {
-  static const Recipe kAll[] = {softmax_attention()};
-  return kAll;
-}
-
 }  // namespace heed::mechanism

@@ -48,6 +48,8 @@ void check_lookups(const Body& body);
 void check_tensors(const Body& body, const Inputs& inputs, const Outputs& outputs);
 /// Shape and dtype of one tensor; throws Error naming it.
 void check_tensor(const char* name, const TensorView& tensor, const Dims& shape, std::initializer_list<DType> dtypes);
+/// The same for what will be written: places may not coincide.
+void check_output(const char* name, const TensorSpan& span, const Dims& shape, std::initializer_list<DType> dtypes);
 /// Fills kernel and refusals; throws Error when no kernel accepts.
 void choose_kernel(Body& body);
 [[nodiscard]] std::string explain(const Plan& plan);

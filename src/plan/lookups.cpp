@@ -20,7 +20,7 @@ class Proof {
   void prove(const Box& box) {
     const formula::Interval seen = body_.mask_over->interval(box);
     if (seen.never()) return;
-    if (!seen.broken && !body_.score_over->interval(box).broken) return;
+    if (!seen.broken && !body_.score_over->interval(box, finite_scores()).broken) return;
     if (split(box)) return;
     check(box);
   }
@@ -49,15 +49,19 @@ class Proof {
     return true;
   }
 
+  /// What depends on s alone is settled at run time: an s that is NaN, infinite or beyond 2^31 where a formula takes its floor makes its
+  /// row NaN. Here s is any other number.
+  static formula::Interval finite_scores() { return formula::Interval::reals(-0x1p31, 0x1p31); }
+
   void check(const Box& box) {
     formula::Place place{.q = box.q.first, .k = box.k.first, .b = box.b.first, .h = box.h.first, .g = box.g.first, .s = 0};
     if (!exists(place)) return;
-    std::vector<formula::Value> values(std::max(body_.mask.steps().size(), body_.score.steps().size()));
-    const formula::Value seen = body_.mask.at(place, values);
-    if (seen.broken >= 0) fail(body_.mask, "mask", seen.broken, values, place);
+    values_.resize(std::max(body_.mask.steps().size(), body_.score.steps().size()));
+    const formula::Value seen = body_.mask.at(place, values_);
+    if (seen.broken >= 0) fail(body_.mask, "mask", seen.broken, values_, place);
     if (!seen.integer) return;
-    const formula::Value score = body_.score.at(place, values);
-    if (score.broken >= 0) fail(body_.score, "score", score.broken, values, place);
+    const formula::Value score = body_.score.at(place, values_);
+    if (score.broken >= 0) fail(body_.score, "score", score.broken, values_, place);
   }
 
   /// Batch entries may have different offsets: the box of all of them holds places that no query stands at.
@@ -75,6 +79,7 @@ class Proof {
   }
 
   const Body& body_;
+  std::vector<formula::Value> values_;
 };
 
 }  // namespace

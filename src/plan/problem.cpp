@@ -85,16 +85,17 @@ void settle_alignment(Body& body) {
   std::int64_t offset = 0;
   switch (problem.align.kind) {
     case Align::Kind::kNone:
-      if (problem.queries != problem.keys && (body.mask.mentions_query() || body.score.mentions_query())) {
+      if ((problem.queries != problem.keys || problem.first_key != 0) && (body.mask.mentions_query() || body.score.mentions_query())) {
         throw Error({"a formula mentions q, but nothing says where the queries stand among the keys", "problem, align",
-                     "align start, end or an offset, since Tq != Tk",
-                     "Tq = " + std::to_string(problem.queries) + ", Tk = " + std::to_string(problem.keys)});
+                     "align start, end or an offset, since Tq != Tk or first_key != 0",
+                     "Tq = " + std::to_string(problem.queries) + ", Tk = " + std::to_string(problem.keys) +
+                         ", first_key = " + std::to_string(problem.first_key)});
       }
       break;
     case Align::Kind::kStart:
       break;
     case Align::Kind::kEnd:
-      offset = problem.keys - problem.queries;
+      offset = problem.first_key + problem.keys - problem.queries;
       break;
     case Align::Kind::kOffsets:
       if (problem.align.offsets.size() == count) {
@@ -133,9 +134,17 @@ void check_problem(Body& body) {
   }
   if (problem.sink.given()) {
     check_tensor("sink", problem.sink, {problem.heads}, {DType::kF64, DType::kF32, DType::kF16, DType::kBF16});
+    for (std::int64_t h = 0; h < problem.heads; ++h) {
+      const double logit = body.sink(h);
+      if (std::isnan(logit) || logit == HUGE_VAL)
+        throw Error({"sink is not below infinity", "problem, sink", "finite or -inf", std::to_string(logit)});
+    }
   }
   if (problem.threads < 0)
     throw Error({"negative number of threads", "problem, threads", "0 (all) or more", std::to_string(problem.threads)});
+  constexpr int kMostThreads = 1024;
+  if (problem.threads > kMostThreads)
+    throw Error({"too many threads", "problem, threads", "at most 1024", std::to_string(problem.threads)});
   body.threads = problem.threads ? problem.threads : base::available_threads();
   body.layout.batch = problem.batch;
   body.layout.heads = problem.heads;
@@ -149,6 +158,9 @@ void check_problem(Body& body) {
 void check_tensor(const char* name, const TensorView& tensor, const Dims& shape, std::initializer_list<DType> dtypes) {
   const std::string where = std::string("tensor ") + name;
   if (!(tensor.shape == shape)) throw Error({"wrong shape", where, to_text(shape), to_text(tensor.shape)});
+  if (tensor.strides.rank() != shape.rank()) {
+    throw Error({"wrong number of strides", where, std::to_string(shape.rank()), std::to_string(tensor.strides.rank())});
+  }
   if (tensor.data == nullptr && count_of(shape) > 0) throw Error({"no data", where, "a pointer", "null"});
   std::string names;
   for (const DType dtype : dtypes) {
@@ -156,6 +168,16 @@ void check_tensor(const char* name, const TensorView& tensor, const Dims& shape,
     names += (names.empty() ? "" : " or ") + std::string(name_of(dtype));
   }
   throw Error({"wrong element type", where, names, std::string(name_of(tensor.dtype))});
+}
+
+void check_output(const char* name, const TensorSpan& span, const Dims& shape, std::initializer_list<DType> dtypes) {
+  check_tensor(name, span, shape, dtypes);
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (count_of(shape) > 0 && shape[axis] > 1 && span.strides[axis] == 0) {
+      throw Error(
+          {"several results in one place", std::string("tensor ") + name, "no stride of 0", "stride 0 along axis " + std::to_string(axis)});
+    }
+  }
 }
 
 void check_tensors(const Body& body, const Inputs& inputs, const Outputs& outputs) {
@@ -166,7 +188,7 @@ void check_tensors(const Body& body, const Inputs& inputs, const Outputs& output
   const Dims rows{p.batch, p.heads, p.queries};
   const DType statistic = p.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
   const auto check = [](const char* name, const TensorSpan& span, const Dims& shape, std::initializer_list<DType> dtypes) {
-    if (span.given()) check_tensor(name, span, shape, dtypes);
+    if (span.given()) check_output(name, span, shape, dtypes);
   };
   if (p.partial)
     check("o (partial)", outputs.o, {p.batch, p.heads, p.queries, p.value_dim}, {statistic});

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/arena.hpp"
-#include "kernel/simd/simd.hpp"
+#include "kernel/words.hpp"
 
 namespace heed::plan {
 
@@ -134,7 +134,7 @@ class Search {
     frame_.bind_queries(line(box.q));
     frame_.bind_keys(line(box.k));
     const int lanes = static_cast<int>(box.q.last - box.q.first + 1), rows = static_cast<int>(box.k.last - box.k.first + 1);
-    kernel::simd::see(frame_, rows, lanes, seen_);
+    kernel::best_words().see(frame_, rows, lanes, seen_);
     for (int j = 0; j < rows; ++j) {
       if (std::any_of(seen_ + j * kTile, seen_ + j * kTile + lanes, [](std::uint8_t seen) { return seen != 0; })) return true;
     }

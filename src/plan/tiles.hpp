@@ -2,8 +2,8 @@
 //
 // A rectangle whose verdict is Empty or Full ends the recursion, so planning costs the border of a pattern, not its area. A single
 // tile still Partial is settled: one visible place is looked for (corners first), and a tile without any is dropped. So the tiles
-// visited are exactly those that hold a visible key. A rectangle whose final scores are bounded by -inf is Empty as well. Memory: a run of
-// equal verdicts per stretch of each row of tiles. Checked: tiles_test.cpp against brute force for every named mask and random ones.
+// visited are exactly those in which the mask shows a key. A rectangle whose final scores are bounded by -inf is Empty as well. Memory: a
+// run of equal verdicts per stretch of each row of tiles. Checked: tiles_test.cpp against brute force for every named mask and random ones.
 #pragma once
 
 #include <cstdint>

@@ -135,6 +135,12 @@ TEST(Tiles, MinusInfiniteScoresEmptyATile) {
   EXPECT_EQ(laws::violation(laws::run(draw, "simd"), laws::truth(draw), laws::naive(draw), DType::kF32), "");
 }
 
+TEST(Tiles, WhatTheScoreDecidesIsNotSearchedFor) {
+  Problem problem{.queries = 1 << 16, .keys = 1 << 16, .dim = 64, .value_dim = 64};
+  problem.scores = {parse("s + floor(s)")};
+  EXPECT_EQ(Plan(problem).tiles().full, 1 << 20);  // place by place this would be 2^32 places
+}
+
 TEST(Tiles, PlanningCostsTheBorderNotTheArea) {
   Problem problem{.queries = 1 << 20, .keys = 1 << 20, .dim = 64, .value_dim = 64};
   problem.mask = causal() & window(4096);

@@ -4,7 +4,7 @@
 //   O_i = sum_j exp(s_ij - L_i) v_j,  L_i = log(sum_j exp(s_ij) + exp(sink_h)),  by SoftmaxState
 //
 // Shapes: q [B, Hq, Tq, D], k [B, Hkv, Tk, D], v [B, Hkv, Tk, Dv], any dtype and strides. Cost: B Hq Tq Tk evaluations of the
-// formulas, memory [Dv] per thread. Source: Vaswani et al. 2017, eq. 1. Checked: against PyTorch in float64 (laws/torch).
+// formulas, memory [Dv + Tk] per thread. Source: Vaswani et al. 2017, eq. 1. Checked: against PyTorch in float64 (laws/torch).
 #pragma once
 
 #include <cstdint>

@@ -67,10 +67,6 @@ class Census {
 
  private:
   static constexpr std::int64_t kGroup = 4;  // tiles of keys per task
-  struct Visit {
-    std::int64_t row, tile;
-    Verdict verdict;
-  };
   /// What one group of keys adds to the map: columns from `first` on, R sums each.
   struct Share {
     std::int64_t first = 0;
@@ -83,30 +79,28 @@ class Census {
     for (std::size_t i = 0; i < slots.size(); ++i) w.lse[i] = values[slots[i] * lse_.strides[2]];
   }
 
-  /// Which tiles each group of keys visits, rows ascending: the plan's runs, transposed.
-  [[nodiscard]] std::vector<std::vector<Visit>> groups() const {
-    std::vector<std::vector<Visit>> visits(static_cast<std::size_t>((body_.layout.key_tiles() + kGroup - 1) / kGroup));
-    for (std::int64_t row = 0; row < body_.layout.query_tiles(); ++row) {
-      for (const plan::Run& run : body_.tiles.runs(b_, h_, row)) {
-        for (std::int64_t tile = run.first; tile < run.last; ++tile)
-          visits[static_cast<std::size_t>(tile / kGroup)].push_back({row, tile, run.verdict});
-      }
-    }
-    return visits;
-  }
-
   void reduce_head() {
-    const auto visits = groups();
-    std::vector<Share> shares(visits.size());
-    base::parallel(body_.threads, static_cast<std::int64_t>(visits.size()), [&](int worker, std::int64_t group) {
-      shares[static_cast<std::size_t>(group)] =
-          reduce_group(scratch_[static_cast<std::size_t>(worker)], group, visits[static_cast<std::size_t>(group)]);
+    const std::int64_t groups = (body_.layout.key_tiles() + kGroup - 1) / kGroup;
+    std::vector<Share> shares(static_cast<std::size_t>(groups));
+    base::parallel(body_.threads, groups, [&](int worker, std::int64_t group) {
+      shares[static_cast<std::size_t>(group)] = reduce_group(scratch_[static_cast<std::size_t>(worker)], group);
     });
     if (out_.map.given()) write_map(shares);
   }
 
+  /// visit(row, tile, verdict) for every visited tile of a group of keys, rows ascending.
+  template <class Visit>
+  void each_tile(std::int64_t group, const Visit& visit) const {
+    for (std::int64_t row = 0; row < body_.layout.query_tiles(); ++row) {
+      for (const plan::Run& run : body_.tiles.runs(b_, h_, row)) {
+        const std::int64_t last = std::min(run.last, (group + 1) * kGroup);
+        for (std::int64_t tile = std::max(run.first, group * kGroup); tile < last; ++tile) visit(row, tile, run.verdict);
+      }
+    }
+  }
+
   /// One group of keys against all the rows that see it.
-  Share reduce_group(Scratch& w, std::int64_t group, std::span<const Visit> visits) const {
+  Share reduce_group(Scratch& w, std::int64_t group) const {
     w.scores.bind_head(q_, k_, b_, h_);
     const std::int64_t first = group * kGroup * kTile, last = std::min(first + kGroup * kTile, body_.layout.keys);
     std::array<double, kGroup * kTile> received{};
@@ -117,20 +111,20 @@ class Census {
       share.sums.assign(static_cast<std::size_t>((column_of(last - 1) - share.first + 1) * out_.map.shape[2]), 0.0);
     }
     std::int64_t bound = -1;
-    for (const Visit& visit : visits) {
-      if (visit.row != bound) bind_row(w, visit.row);
-      bound = visit.row;
-      w.scores.make(visit.tile, visit.verdict, w.s);  // [keys, 64]
-      const std::int64_t at = visit.tile * kTile - first;
-      const int keys = w.scores.keys(visit.tile), lanes = w.scores.lanes();
+    each_tile(group, [&](std::int64_t row, std::int64_t tile, Verdict verdict) {
+      if (row != bound) bind_row(w, row);
+      bound = row;
+      w.scores.make(tile, verdict, w.s);  // [keys, 64]
+      const std::int64_t at = tile * kTile - first;
+      const int keys = w.scores.keys(tile), lanes = w.scores.lanes();
       if (out_.seen_by.given()) count_seen(w.s, keys, lanes, std::span(seen_by).subspan(static_cast<std::size_t>(at)));
       words_.weigh(w.lse, keys, lanes, w.s);  // P
       for (int j = 0; j < keys; ++j) {
         const float* const p = w.s + j * kTile;
         double* const cells = mapped() ? share.sums.data() + (column_of(first + at + j) - share.first) * out_.map.shape[2] : nullptr;
-        received[static_cast<std::size_t>(at + j)] += cells ? add_to_cells(p, visit.row * kTile, lanes, cells) : sum_of(p, lanes);
+        received[static_cast<std::size_t>(at + j)] += cells ? add_to_cells(p, row * kTile, lanes, cells) : sum_of(p, lanes);
       }
-    }
+    });
     write_keys(first, last - first, received, seen_by);
     return share;
   }
@@ -285,8 +279,8 @@ void check(const Body& body, const TensorView& q, const TensorView& k, const Ten
   plan::check_tensor("q", q, {p.batch, p.heads, p.queries, p.dim}, {p.dtype});
   plan::check_tensor("k", k, {p.batch, p.kv_heads, p.keys, p.dim}, {p.dtype});
   plan::check_tensor("lse", lse, {p.batch, p.heads, p.queries}, {DType::kF32});
-  if (out.received.given()) plan::check_tensor("received", out.received, {p.batch, p.heads, p.keys}, {DType::kF32});
-  if (out.seen_by.given()) plan::check_tensor("seen_by", out.seen_by, {p.batch, p.heads, p.keys}, {DType::kI64});
+  if (out.received.given()) plan::check_output("received", out.received, {p.batch, p.heads, p.keys}, {DType::kF32});
+  if (out.seen_by.given()) plan::check_output("seen_by", out.seen_by, {p.batch, p.heads, p.keys}, {DType::kI64});
   const auto rows = static_cast<std::int64_t>(out.rows.size());
   for (const std::int64_t row : out.rows) {
     if (row < 0 || row >= p.queries)
@@ -295,7 +289,7 @@ void check(const Body& body, const TensorView& q, const TensorView& k, const Ten
   const auto check_four = [&](const char* name, const TensorSpan& span, std::int64_t third, std::int64_t fourth, DType dtype) {
     if (!span.given()) return;
     if (span.shape.rank() != 4) throw Error({"wrong rank", std::string("tensor ") + name, "4 axes", to_text(span.shape)});
-    plan::check_tensor(name, span, {p.batch, p.heads, third < 0 ? span.shape[2] : third, fourth < 0 ? span.shape[3] : fourth}, {dtype});
+    plan::check_output(name, span, {p.batch, p.heads, third < 0 ? span.shape[2] : third, fourth < 0 ? span.shape[3] : fourth}, {dtype});
   };
   check_four("map", out.map, -1, -1, DType::kF32);
   check_four("weights", out.weights, rows, p.keys, DType::kF32);

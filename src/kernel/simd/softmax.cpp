@@ -43,7 +43,8 @@ void Hide(const std::uint8_t* seen, int keys, int lanes, float* s) {
   for (int j = 0; j < keys; ++j) {
     for_lanes(lanes, [&](int lane) {
       const auto visible = hn::RebindMask(d, hn::Ne(hn::PromoteTo(di, hn::LoadU(d8, seen + j * 64 + lane)), hn::Zero(di)));
-      hn::StoreU(hn::IfThenElse(visible, hn::LoadU(d, s + j * 64 + lane), minus_infinity()), d, s + j * 64 + lane);
+      hn::StoreU(hn::IfThenElse(visible, hn::LoadU(d, s + std::int64_t{64} * j + lane), minus_infinity()), d,
+                 s + std::int64_t{64} * j + lane);
     });
   }
 }
@@ -51,7 +52,7 @@ void Hide(const std::uint8_t* seen, int keys, int lanes, float* s) {
 /// max over the keys of one vector of queries, starting from m.
 HWY_INLINE VF column_maximum(const float* s, int keys, int lane, VF m) {
   const DF d;
-  for (int j = 0; j < keys; ++j) m = hn::Max(hn::LoadU(d, s + j * 64 + lane), m);
+  for (int j = 0; j < keys; ++j) m = hn::Max(hn::LoadU(d, s + std::int64_t{64} * j + lane), m);
   return m;
 }
 
@@ -63,9 +64,9 @@ void Absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* resc
     const VF base = finite_base(m);
     VF sum = hn::Zero(d);
     for (int j = 0; j < keys; ++j) {
-      const VF p = exp_of_negative(d, hn::Sub(hn::LoadU(d, s + j * 64 + lane), base));
+      const VF p = exp_of_negative(d, hn::Sub(hn::LoadU(d, s + std::int64_t{64} * j + lane), base));
       sum = hn::Add(sum, p);
-      hn::StoreU(p, d, s + j * 64 + lane);
+      hn::StoreU(p, d, s + std::int64_t{64} * j + lane);
     }
     // m = before gives exactly 1, also for a row that has seen nothing (-inf - 0 would give 0).
     const VF shrink = hn::IfThenElse(hn::Eq(m, before), hn::Set(d, 1.0f), exp_of_negative(d, hn::Sub(before, base)));
@@ -81,7 +82,8 @@ void Weigh(const float* lse, int keys, int lanes, float* s) {
     const VF base = hn::LoadU(d, lse + lane);
     const auto nothing = hn::Eq(base, minus_infinity());
     for (int j = 0; j < keys; ++j) {
-      hn::StoreU(hn::IfThenZeroElse(nothing, exp_of(d, hn::Sub(hn::LoadU(d, s + j * 64 + lane), base))), d, s + j * 64 + lane);
+      hn::StoreU(hn::IfThenZeroElse(nothing, exp_of(d, hn::Sub(hn::LoadU(d, s + std::int64_t{64} * j + lane), base))), d,
+                 s + std::int64_t{64} * j + lane);
     }
   });
 }
@@ -95,7 +97,7 @@ HWY_INLINE TallySums tally_keys(const float* s, int first, int last, int lane, V
   const DF d;
   TallySums sums{hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
   for (int j = first; j < last; ++j) {
-    const VF score = hn::LoadU(d, s + j * 64 + lane);
+    const VF score = hn::LoadU(d, s + std::int64_t{64} * j + lane);
     const VF x = hn::Sub(score, base);
     const VF p = exp_of_negative(d, x);
     sums.l = hn::Add(sums.l, p);
