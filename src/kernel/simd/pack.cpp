@@ -1,5 +1,5 @@
-// The words at the edges: widen (rows to f32), load_queries (transposed and scaled), finish (transposed back, divided, rounded).
-// They touch each element once per tile, not once per score, so clarity leads; the float16 and bfloat16 loops vectorise by themselves.
+// The words at the edges: load_queries (transposed and scaled) and finish (transposed back, divided, rounded).
+// They touch each element once per tile, not once per score, so clarity leads.
 #include <cmath>
 #include <cstring>
 
@@ -15,19 +15,6 @@ float as_float(T value) {
     return value;
   else
     return f32_from(value);
-}
-
-template <class T>
-void widen_rows(const Rows& source, int count, int columns, float* rows) {
-  for (int row = 0; row < count; ++row) {
-    const T* const from = static_cast<const T*>(source.data) + row * source.row_stride;
-    float* const to = rows + static_cast<std::ptrdiff_t>(row) * columns;
-    if (source.column_stride == 1) {
-      for (int c = 0; c < columns; ++c) to[c] = as_float(from[c]);
-    } else {
-      for (int c = 0; c < columns; ++c) to[c] = as_float(from[c * source.column_stride]);
-    }
-  }
 }
 
 template <class T>
@@ -68,10 +55,6 @@ void by_dtype(DType dtype, const Function& function) {
 }
 
 }  // namespace
-
-void widen(const Rows& source, int count, int columns, float* rows) {
-  by_dtype(source.dtype, [&](auto type) { widen_rows<decltype(type)>(source, count, columns, rows); });
-}
 
 void load_queries(const Rows& source, const std::int64_t* slots, int count, int columns, float scale, float* qt) {
   std::memset(qt, 0, static_cast<std::size_t>(columns) * kTile * sizeof(float));
