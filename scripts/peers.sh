@@ -8,7 +8,7 @@ has_peers() { "$venv/bin/python" -c 'import numpy, torch' 2>/dev/null; }
 install_peers() {
   mkdir -p "${venv%/*}"
   # An environment whose Python is gone is made anew; --clear leaves nothing of it.
-  "$venv/bin/python" -m pip --version || /usr/bin/python3 -m venv --clear "$venv" || return 1
+  "$venv/bin/python" -m pip --version 2>/dev/null || /usr/bin/python3 -m venv --clear "$venv" || return 1
   "$venv/bin/python" -m pip install --no-cache-dir --no-input torch numpy && has_peers
 }
 
