@@ -31,7 +31,9 @@ install_packages() {
   if ((EUID)); then
     if ! sudo -n true 2>/dev/null; then
       say "Some packages are missing. Install them with this command, then start again:"
-      say "  $(command -v sudo >/dev/null && echo sudo sh -c || echo su -c) 'apt-get update && apt-get install -y --no-install-recommends ${missing[*]}'"
+      local shell='su -c'
+      if command -v sudo >/dev/null; then shell='sudo sh -c'; fi
+      say "  $shell 'apt-get update && apt-get install -y --no-install-recommends ${missing[*]}'"
       exit 2
     fi
     rights=(sudo -n)

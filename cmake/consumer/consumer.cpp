@@ -4,5 +4,5 @@
 #include <heed/heed.hpp>
 
 int main() {
-  std::printf("%s\n", heed::version());
+  std::puts(heed::version().c_str());
 }
