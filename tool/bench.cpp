@@ -2,7 +2,8 @@
 //
 // Inputs are normal random numbers from a seed. The time is the best of the runs; kernel and classic take turns, so that both see the
 // same machine. FLOP: 2 (D + Dv) per pair of a query and a key that it sees: all pairs for a full mask, half of them for one that is
-// exactly causal with Tq = Tk (as papers count), else the pairs counted by the kernel's own statistics.
+// exactly causal with Tq = Tk (as papers count), else the pairs counted by the kernel's own statistics. --limits measures what the machine
+// can do at most and says which part of it the run used; without a problem it says the limits alone.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <random>
 
 #include <heed/error.hpp>
@@ -17,8 +19,9 @@
 #include <heed/version.hpp>
 
 #include "analysis.hpp"
+#include "base/threads.hpp"
+#include "limits.hpp"
 #include "memory.hpp"
-#include "peak.hpp"
 #include "progress.hpp"
 #include "report.hpp"
 #include "verbs.hpp"
@@ -35,13 +38,16 @@ struct BenchOptions : FormulaOptions, RunOptions {
   std::uint64_t seed = 1;
   std::string dtype = "bf16";
   int repeat = 0;
-  bool alone = false;
+  bool alone = false, limits = false;
+  bool problem = false;  // an option that speaks of one was given
 };
 
 constexpr const char* kExamples = R"help(Examples:
   heed bench --t 4096 --heads 4 --kv-heads 4 --d 64 --dtype bf16 --mask causal --threads 1
   heed bench --tq 1 --tk 32768 --heads 32 --kv-heads 8 --d 128 --mask causal --align end
-  heed bench --t 8192 --mask "window(512)" --score "softcap(50)" --json)help";
+  heed bench --t 8192 --mask "window(512)" --score "softcap(50)" --json
+  heed bench --limits --threads 1
+  heed bench --limits --t 4096 --dtype f32 --alone)help";
 
 Tensor random_tensor(DType dtype, const Dims& shape, std::mt19937_64& random) {
   Tensor tensor = make_tensor("random input", dtype, shape);
@@ -160,8 +166,10 @@ struct Report {
   const Contender* classic;
   std::string no_classic;
   Flop flop;
-  double peak;
+  double peak;  // GFLOP/s
+  std::optional<plan::Limits> limits;
   int runs;
+  [[nodiscard]] Uses uses() const { return uses_of(kernel.plan, kernel.best, *limits); }
   [[nodiscard]] double rate(double seconds) const { return flop.count / std::max(seconds, 1e-9) / 1e9; }
 };
 
@@ -187,7 +195,15 @@ nlohmann::json json_of(const Report& r) {
   } else {
     json["classic"] = {{"skipped", r.no_classic}};
   }
+  if (r.limits) {
+    json["limits"] = to_json(*r.limits);
+    json["used"] = to_json(r.uses());
+  }
   return json;
+}
+
+std::string limits_text(const plan::Limits& limits, int threads) {
+  return fmt::format("limits of this machine, measured on {} thread{}\n", threads, threads == 1 ? "" : "s") + text_of(limits);
 }
 
 std::string text_of(const Report& r) {
@@ -203,12 +219,29 @@ std::string text_of(const Report& r) {
   if (r.classic != nullptr) row(*r.classic);
   text += grid.text("  ");
   text += fmt::format("peak of f32 multiply-adds, measured here: {:.1f} GFLOP/s\n", r.peak);
+  if (r.limits) text += limits_text(*r.limits, plan.threads()) + "what " + plan.kernel() + " used of them:\n" + text_of(r.uses());
   if (r.classic != nullptr)
     return text + fmt::format("{} is {:.2f} times as fast as classic\n", plan.kernel(), r.classic->best / r.kernel.best);
   return text + "classic not run: " + r.no_classic + "\n";
 }
 
+plan::Limits measured_limits(int threads) {
+  constexpr double kUsualSeconds = 1.0;
+  const Progress progress("measuring the limits", kUsualSeconds);
+  asking_for("the buffers that are read to measure the limits");
+  return plan::measure_limits(threads, plan::Effort::kThorough);
+}
+
+int run_limits(const BenchOptions& options) {
+  const int threads = options.threads > 0 ? options.threads : base::available_threads();
+  const plan::Limits limits = measured_limits(threads);
+  const nlohmann::json json{{"threads", threads}, {"limits", to_json(limits)}, {"instruction_sets", instruction_sets()}};
+  say(options.json ? json.dump(2) + "\n" : limits_text(limits, threads));
+  return 0;
+}
+
 int run(const BenchOptions& options) {
+  if (options.limits && !options.problem) return run_limits(options);
   Loaded loaded = prepare(options);
   asking_for("the plan");
   Contender kernel(loaded.problem);
@@ -222,9 +255,11 @@ int run(const BenchOptions& options) {
     classic = std::make_unique<Contender>(problem);
   }
   const Flop flop = flop_of(kernel.plan, loaded.inputs);
-  const double peak = peak_gflops(kernel.plan.threads());
+  std::optional<plan::Limits> limits;
+  if (options.limits) limits = measured_limits(kernel.plan.threads());
+  const double peak = (limits ? limits->multiply_add : plan::measure_multiply_add(kernel.plan.threads())) / 1e9;
   const int runs = take_turns(options, loaded.inputs, kernel, classic.get());
-  const Report report{loaded, kernel, classic.get(), std::move(no_classic), flop, peak, runs};
+  const Report report{loaded, kernel, classic.get(), std::move(no_classic), flop, peak, limits, runs};
   say(options.json ? json_of(report).dump(2) + "\n" : text_of(report));
   return 0;
 }
@@ -252,11 +287,19 @@ void add_bench(CLI::App& app, Task& task) {
   verb->add_option("--repeat", options->repeat, "runs; default: what fits into 2 s, at least 3")
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000).description(""));
+  verb->add_flag("--limits", options->limits,
+                 "what this machine can do at most, and the share of it that the run used; alone without a problem");
   add_mask_options(*verb, *options);
   add_score_options(*verb, *options);
   add_run_options(*verb, *options);
   verb->footer(kExamples);
-  verb->callback([options, &task] { task = [options] { return run(*options); }; });
+  verb->callback([options, verb, &task] {
+    options->problem = std::ranges::any_of(verb->get_options(), [](const CLI::Option* option) {
+      const std::string name = option->get_single_name();
+      return option->count() > 0 && name != "limits" && name != "threads" && name != "json";
+    });
+    task = [options] { return run(*options); };
+  });
 }
 
 }  // namespace heed::tool

@@ -108,6 +108,10 @@ TEST_F(ErrorsTest, Options) {
   expect_error({"bench"}, "--t");
   expect_error({"bench", "--t", "8", "--dtype", "f8"}, "f8");
   expect_error({"bench", "--t", "8", "--heads", "3", "--kv-heads", "2"}, "Hq % Hkv == 0");
+  expect_error({"bench", "--limits", "--dtype", "f32"}, "--t");
+  expect_error({"bench", "--limits", "--t", "0"}, "--t");
+  expect_error({"bench", "--limits=most"}, "--limits");
+  expect_error({"bench", "--limits", "--threads", "-1"}, "--threads");
   expect_error({"list", "--out", "C.md"}, "--markdown");
 }
 

@@ -1,31 +1,14 @@
 #include "memory.hpp"
 
-#include <algorithm>
-#include <fstream>
-#include <limits>
-
 #include <heed/error.hpp>
 
+#include "base/memory.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
 namespace {
 
 std::string asked;
-
-/// Bytes that can still be had, by Linux's own estimate and the limit of the control group; infinite where neither is known.
-double available() {
-  double least = std::numeric_limits<double>::infinity();
-  std::ifstream facts("/proc/meminfo");
-  for (std::string key, unit; facts >> key;) {
-    double kib = 0;
-    if (key == "MemAvailable:" && facts >> kib) least = kib * 1024;
-    std::getline(facts, unit);
-  }
-  double limit = 0;
-  std::ifstream group("/sys/fs/cgroup/memory.max");  // "max" where there is none: no number
-  return group >> limit ? std::min(least, limit) : least;
-}
 
 }  // namespace
 
@@ -41,7 +24,7 @@ void require_memory(const std::string& what, double bytes) {
   asking_for(what + ", " + bytes_text(bytes));
   constexpr double kSmall = 64.0 * 1024 * 1024;  // not worth asking
   if (bytes <= kSmall) return;
-  const double left = available();
+  const double left = base::available_memory();
   if (bytes > left) throw Error({"not enough memory", what, bytes_text(bytes), bytes_text(left) + " available"});
 }
 

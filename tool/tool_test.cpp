@@ -199,6 +199,43 @@ TEST_F(ToolTest, BenchMeasures) {
   EXPECT_TRUE(json({"bench", "--t", "64", "--kernel", "classic", "--repeat", "1"}).at("classic").contains("skipped"));
 }
 
+void expect_limits(const nlohmann::json& limits) {
+  for (const char* key : {"multiply_add", "exp", "l1", "l2", "l3", "dram"}) EXPECT_GT(limits.at(key).get<double>(), 0) << key;
+  for (const char* key : {"bf16_dot", "matrix_unit"}) EXPECT_GE(limits.at(key).get<double>(), 0) << key;
+}
+
+TEST_F(ToolTest, BenchMeasuresLimits) {
+  const auto alone = json({"bench", "--limits", "--threads", "1"});
+  EXPECT_EQ(alone.at("threads"), 1);
+  EXPECT_FALSE(alone.contains("seconds"));
+  expect_limits(alone.at("limits"));
+  const Ran text = heed({"bench", "--limits", "--threads", "1"});
+  for (const char* line : {"measured on 1 thread\n", "f32 multiply-adds", "read from DRAM"})
+    EXPECT_NE(text.out.find(line), std::string::npos);
+}
+
+TEST_F(ToolTest, BenchSaysWhatARunUsedOfTheLimits) {
+  const std::vector<std::string> problem{"bench",   "--limits", "--t",     "128",      "--heads", "2",         "--d", "32",
+                                         "--dtype", "f32",      "--alone", "--repeat", "2",       "--threads", "1"};
+  const auto found = json(problem);
+  const auto &limits = found.at("limits"), &used = found.at("used");
+  expect_limits(limits);
+  EXPECT_DOUBLE_EQ(found.at("peak_gflops").get<double>(), limits.at("multiply_add").get<double>() / 1e9);
+  EXPECT_EQ(used.at("products").at("limit"), "multiply_add");
+  EXPECT_EQ(used.at("products").at("count"), 4.0 * 2 * 128 * 128 * 32);
+  EXPECT_EQ(used.at("exp").at("count"), 2.0 * 128 * 128);
+  EXPECT_EQ(used.at("dram").at("count"), 4.0 * 4 * 2 * 128 * 32);
+  double largest = 0;
+  for (const char* key : {"products", "exp", "dram"}) {
+    const double per_second = used.at(key).at("count").get<double>() / found.at("seconds").get<double>();
+    const double share = per_second / limits.at(used.at(key).at("limit").get<std::string>()).get<double>();
+    EXPECT_DOUBLE_EQ(used.at(key).at("share").get<double>(), share) << key;
+    largest = std::max(largest, share);
+  }
+  EXPECT_DOUBLE_EQ(used.at(used.at("binds").get<std::string>()).at("share").get<double>(), largest);
+  EXPECT_NE(heed(problem).out.find("\nbinds: "), std::string::npos);
+}
+
 TEST_F(ToolTest, ListsTheCatalogue) {
   const Ran text = heed({"list"}), markdown = heed({"list", "--markdown"});
   for (const Entry& entry : catalogue()) {
@@ -244,6 +281,7 @@ TEST_F(ToolTest, EveryKeyIsDocumented) {
   collect_keys(json({"check", kExample, "--rows", "9"}), keys);
   collect_keys(json({"bench", "--t", "64", "--repeat", "1"}), keys);
   collect_keys(json({"bench", "--t", "64", "--repeat", "1", "--kernel", "classic"}), keys);
+  collect_keys(json({"bench", "--t", "64", "--repeat", "1", "--limits", "--alone"}), keys);
   collect_keys(json({"list"}), keys);
   EXPECT_GT(keys.size(), 40u);
   const std::string page = text_of(std::string(HEED_SOURCE_DIR) + "/docs/json.md");

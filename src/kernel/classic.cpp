@@ -7,7 +7,7 @@
 
 #include "base/arena.hpp"
 #include "base/threads.hpp"
-#include "kernel/words.hpp"
+#include "kernel/simd/simd.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed::kernel::classic {
@@ -27,9 +27,7 @@ class Classic {
         square_(arena_.take<float>(panel() * static_cast<std::size_t>(rows()))),
         m_(lines()),
         l_(lines()),
-        k_in_place_(walk::in_place(inputs.k)),
-        v_in_place_(walk::in_place(inputs.v)),
-        workers_(arena_.make<Worker>(static_cast<std::size_t>(body.threads), body, k_in_place_, arena_)) {}
+        workers_(arena_.make<Worker>(static_cast<std::size_t>(body.threads), body, arena_)) {}
 
   void run() {
     each_row([this](Worker& w, std::int64_t row) { first_product(w, row); });
@@ -52,11 +50,11 @@ class Classic {
 
     static std::size_t bytes(const plan::Body& body) {
       const auto tile = static_cast<std::size_t>(kTile * body.problem.value_dim) * sizeof(float);
-      return TileScores::bytes(body, false) + 2 * base::rounded(tile) + base::rounded(kTile * sizeof(float)) +
+      return TileScores::bytes(body, simd::products(body.problem.dtype)) + 2 * base::rounded(tile) + base::rounded(kTile * sizeof(float)) +
              base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * kTile);
     }
-    Worker(const plan::Body& body, bool k_in_place, base::Arena& arena)
-        : scores(body, best_words(), k_in_place, arena),
+    Worker(const plan::Body& body, base::Arena& arena)
+        : scores(body, simd::products(body.problem.dtype), arena),
           o(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
           rescale(arena.take<float>(kTile)),
           v(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
@@ -82,8 +80,11 @@ class Classic {
   Place bind(Worker& w, std::int64_t row) const {
     const std::int64_t tiles = body_.layout.query_tiles(), head = row / tiles;
     const Place place{head / body_.layout.heads, head % body_.layout.heads, row % tiles};
-    w.scores.bind_head(in_.q, in_.k, place.b, place.h);
-    w.scores.bind_query_tile(place.tile);
+    const std::int64_t slot = place.tile * kTile;
+    const walk::QueryTile queries{
+        .b = place.b, .h = place.h, .slot = slot, .slots = std::min<std::int64_t>(kTile, body_.layout.queries - slot)};
+    w.scores.load(in_.q, queries);
+    w.scores.bind(in_.q, in_.k, queries);
     return place;
   }
 
@@ -146,12 +147,13 @@ class Classic {
   void mix_tile(Worker& w, std::int64_t row, const Place& place, std::int64_t tile, bool careful) {
     const int keys = w.scores.keys(tile), value_dim = static_cast<int>(body_.problem.value_dim), lanes = w.scores.lanes();
     const Rows rows = walk::rows_of(in_.v, place.b, body_.layout.kv_head(place.h)).from(tile * kTile);
-    const walk::FloatRows v = walk::float_rows(best_words(), rows, v_in_place_, keys, value_dim, w.v);
+    const Operand v = simd::products(body_.problem.dtype).values(rows, keys, value_dim, w.v);
+    const auto* const values = static_cast<const float*>(v.data);
     const float* const p = scores_of(row) + tile * kTile * kTile;
-    if (!careful) return best_words().mix(p, v.data, v.stride, value_dim, keys, lanes, w.rescale, w.o);
+    if (!careful) return best_words().mix(p, values, v.stride, value_dim, keys, lanes, w.rescale, w.o);
     w.scores.make(tile, verdict(), w.s);
     walk::seen_from_scores(w.s, keys, w.seen);
-    best_words().mix_careful(p, w.seen, v.data, v.stride, value_dim, keys, lanes, w.rescale, w.o);
+    best_words().mix_careful(p, w.seen, values, v.stride, value_dim, keys, lanes, w.rescale, w.o);
   }
 
   const plan::Body& body_;
@@ -160,7 +162,6 @@ class Classic {
   base::Arena arena_;
   float* square_;
   float *m_, *l_;
-  bool k_in_place_, v_in_place_;
   std::span<Worker> workers_;
 };
 

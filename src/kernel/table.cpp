@@ -1,6 +1,9 @@
 #include "kernel/table.hpp"
 
+#include "base/cpu.hpp"
 #include "kernel/classic.hpp"
+#include "kernel/dot/dot.hpp"
+#include "kernel/pairs/pairs.hpp"
 #include "kernel/simd/simd.hpp"
 #include "reference/attend.hpp"
 #include "walk/fold.hpp"
@@ -8,39 +11,48 @@
 namespace heed::kernel {
 namespace {
 
-const Words* simd_words() {
-  return &simd::words();
-}
-
 std::string simd_declines(const plan::Body& body) {
   if (body.problem.dtype == DType::kF64) return "accumulates in float32; f64 asks for double";
   if (body.problem.weights) return "never makes the S x S weights that are wanted; census gives chosen rows of them";
   return {};
 }
 
-void simd_run(const plan::Body& body, const Inputs& inputs, const Outputs& outputs) {
-  walk::fold(body, simd::words(), inputs, outputs);
+
+#if HEED_PAIRS
+std::string dot_declines(const plan::Body& body) {
+  if (!base::cpu().avx512_bf16) return "this processor has no AVX-512 with bf16 products";
+  return pairs::decline(body);
 }
+#endif
 
 constexpr Kernel kTable[] = {
+#if HEED_PAIRS
+    {.name = "dot",
+     .what = "fused: AVX-512 products of bf16 pairs; memory linear in T",
+     .fused = true,
+     .products = dot::products,
+     .decline = dot_declines,
+     .scratch = walk::fold_scratch,
+     .run = walk::fold},
+#endif
     {.name = "simd",
      .what = "fused: folds visible tiles into a running softmax with Highway vectors; memory linear in T",
      .fused = true,
-     .words = simd_words,
+     .products = simd::products,
      .decline = simd_declines,
      .scratch = walk::fold_scratch,
-     .run = simd_run},
+     .run = walk::fold},
     {.name = "classic",
      .what = "bmm, softmax, bmm on the whole S x S matrix; returns it when wanted",
      .fused = false,
-     .words = simd_words,
+     .products = simd::products,
      .decline = classic::decline,
      .scratch = classic::scratch,
      .run = classic::run},
     {.name = "reference",
      .what = "the definition, one place at a time in double; any dtype",
      .fused = false,
-     .words = simd_words,
+     .products = simd::products,
      .decline = reference::decline,
      .scratch = reference::scratch,
      .run = reference::run},

@@ -12,13 +12,13 @@
 
 namespace heed::kernel {
 
-struct Words;
+struct Products;
 
 struct Kernel {
   std::string_view name;
   std::string_view what;                            ///< one sentence for people
   bool fused;                                       ///< memory linear in T; strict mode accepts nothing else
-  const Words* (*words)();                          ///< the words that walks of this kernel use; also those of census for its plans
+  const Products& (*products)(DType dtype);         ///< what walks of this kernel multiply with, census of its plans included
   std::string (*decline)(const plan::Body& body);   ///< empty: accepts
   std::int64_t (*scratch)(const plan::Body& body);  ///< bytes that run() takes in one piece
   void (*run)(const plan::Body& body, const Inputs& inputs, const Outputs& outputs);

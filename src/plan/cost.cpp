@@ -44,7 +44,7 @@ double seconds_per_tile(const kernel::Words& words, int dim, int value_dim) {
 }  // namespace
 
 double expected_seconds(const Body& body) {
-  const kernel::Words& words = *body.kernel->words();
+  const kernel::Words& words = kernel::best_words();
   const TileCounts& counts = body.tiles.counts();
   const double visited = static_cast<double>(body.kernel->fused ? counts.partial + counts.full : counts.total());
   if (visited == 0 || body.kernel_name == "reference") return 0;

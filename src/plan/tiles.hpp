@@ -28,6 +28,8 @@ struct Layout {
   std::int64_t batch = 1, heads = 1, kv_heads = 1, queries = 0, keys = 0;
   std::vector<std::int64_t> offsets;  ///< [batch]
   std::int64_t first_key = 0;
+  /// Query heads of one key head whose few queries share one tile: one tile then reads K and V once for all of them.
+  std::int64_t heads_per_tile = 1;
 
   [[nodiscard]] std::int64_t kv_head(std::int64_t h) const { return h / (heads / kv_heads); }
   [[nodiscard]] std::int64_t query_position(std::int64_t b, std::int64_t slot) const { return offsets[static_cast<std::size_t>(b)] + slot; }
@@ -47,6 +49,8 @@ class TileMap {
 
   /// Visible tiles of row `query_tile` of a head, ascending.
   [[nodiscard]] std::span<const Run> runs(std::int64_t b, std::int64_t h, std::int64_t query_tile) const;
+  /// Whether heads may see different tiles.
+  [[nodiscard]] bool by_head() const { return by_head_; }
   [[nodiscard]] const TileCounts& counts() const { return counts_; }
   /// Pairs of a query and a key inside the visited tiles, over all heads.
   [[nodiscard]] std::int64_t pairs() const { return pairs_; }

@@ -37,24 +37,26 @@ std::int64_t cell_begin(std::int64_t cell, std::int64_t extent, std::int64_t cel
 struct Scratch {
   TileScores scores;
   float *s, *lse;
-  static std::size_t bytes(const Body& body) {
-    return TileScores::bytes(body, false) + base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * sizeof(float));
+  static std::size_t bytes(const Body& body, const kernel::Products& products) {
+    return TileScores::bytes(body, products) + base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * sizeof(float));
   }
-  Scratch(const Body& body, const kernel::Words& words, bool in_place, base::Arena& arena)
-      : scores(body, words, in_place, arena), s(arena.take<float>(kTile * kTile)), lse(arena.take<float>(kTile)) {}
+  Scratch(const Body& body, const kernel::Products& products, base::Arena& arena)
+      : scores(body, products, arena), s(arena.take<float>(kTile * kTile)), lse(arena.take<float>(kTile)) {}
 };
 
 class Census {
  public:
   Census(const Body& body, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& out)
       : body_(body),
-        words_(*body.kernel->words()),
+        words_(kernel::best_words()),
+        products_(body.kernel->products(body.problem.dtype)),
         q_(q),
         k_(k),
         lse_(lse),
         out_(out),
-        arena_((Scratch::bytes(body) + base::rounded(sizeof(Scratch))) * static_cast<std::size_t>(body.threads)),
-        scratch_(arena_.make<Scratch>(static_cast<std::size_t>(body.threads), body, words_, in_place(k), arena_)) {}
+        arena_(Scratch::bytes(body, products_) * static_cast<std::size_t>(body.threads) +
+               base::rounded(sizeof(Scratch) * static_cast<std::size_t>(body.threads))),
+        scratch_(arena_.make<Scratch>(static_cast<std::size_t>(body.threads), body, products_, arena_)) {}
 
   void run() {
     for (std::int64_t head = 0; head < body_.layout.batch * body_.layout.heads; ++head) {
@@ -101,7 +103,6 @@ class Census {
 
   /// One group of keys against all the rows that see it.
   Share reduce_group(Scratch& w, std::int64_t group) const {
-    w.scores.bind_head(q_, k_, b_, h_);
     const std::int64_t first = group * kGroup * kTile, last = std::min(first + kGroup * kTile, body_.layout.keys);
     std::array<double, kGroup * kTile> received{};
     std::array<std::int64_t, kGroup * kTile> seen_by{};
@@ -130,7 +131,10 @@ class Census {
   }
 
   void bind_row(Scratch& w, std::int64_t row) const {
-    w.scores.bind_query_tile(row);
+    const std::int64_t slot = row * kTile;
+    const QueryTile queries{.b = b_, .h = h_, .slot = slot, .slots = std::min<std::int64_t>(kTile, body_.layout.queries - slot)};
+    w.scores.load(q_, queries);
+    w.scores.bind(q_, k_, queries);
     std::array<std::int64_t, kTile> slots{};
     std::iota(slots.begin(), slots.end(), row * kTile);
     load_lse(w, std::span(slots).first(static_cast<std::size_t>(w.scores.lanes())));
@@ -212,8 +216,7 @@ class Census {
   }
 
   void chosen_group(Scratch& w, std::size_t first, std::span<const std::int64_t> slots) const {
-    w.scores.bind_head(q_, k_, b_, h_);
-    w.scores.bind_queries(slots);
+    w.scores.bind(q_, k_, b_, h_, slots);
     load_lse(w, slots);
     std::vector<float> weights(static_cast<std::size_t>(body_.layout.keys) * slots.size());
     std::vector<std::uint8_t> seen(weights.size());
@@ -265,6 +268,7 @@ class Census {
 
   const Body& body_;
   const kernel::Words& words_;
+  const kernel::Products& products_;
   const TensorView &q_, &k_, &lse_;
   const CensusOutputs& out_;
   base::Arena arena_;

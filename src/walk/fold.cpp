@@ -1,48 +1,62 @@
 #include "walk/fold.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <span>
 
 #include "base/arena.hpp"
 #include "base/threads.hpp"
+#include "kernel/simd/simd.hpp"
+#include "kernel/table.hpp"
 #include "state/tally.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed::walk {
 namespace {
 
+using kernel::KeyTile;
+using kernel::Products;
 using kernel::SoftmaxRows;
 using kernel::TallyRows;
-using kernel::Words;
 using plan::Body;
 using plan::Run;
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
-constexpr std::int64_t kBlockTiles = kBlock / kTile;
+constexpr std::int64_t kMostTiles = kMostBlock / kTile;
+
+const Products& products_of(const Body& body) {
+  return body.kernel->products(body.problem.dtype);
+}
+kernel::Sizes sizes_of(const Body& body, const Products& products) {
+  return products.sizes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
+}
+std::size_t bytes_of(std::int64_t floats) {
+  return base::rounded(static_cast<std::size_t>(floats) * sizeof(float));
+}
 
 /// The state of 64 rows, with their statistics where these are wanted.
 struct RowState {
   SoftmaxRows softmax{};
   TallyRows tally{};
+  std::size_t output = 0;  // bytes
 
-  static std::size_t bytes(const Body& body) {
-    const std::size_t line = base::rounded(kTile * sizeof(float));
-    return 2 * line + base::rounded(static_cast<std::size_t>(kTile * body.problem.value_dim) * sizeof(float)) +
-           (body.problem.statistics ? 4 * line + base::rounded(kTile * sizeof(std::int64_t)) : 0);
+  static std::size_t bytes(const Body& body, std::size_t output) {
+    const std::size_t line = bytes_of(kTile);
+    return 2 * line + base::rounded(output) + (body.problem.statistics ? 4 * line + base::rounded(kTile * sizeof(std::int64_t)) : 0);
   }
-  RowState(const Body& body, base::Arena& arena) {
-    softmax = {arena.take<float>(kTile), arena.take<float>(kTile),
-               arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))};
+  RowState(const Body& body, std::size_t output_bytes, base::Arena& arena) : output(output_bytes) {
+    softmax = {arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(output / sizeof(float))};
     if (!body.problem.statistics) return;
     tally = {arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile),
              arena.take<std::int64_t>(kTile)};
   }
-  void clear(std::int64_t value_dim) const {
+  void clear() const {
     std::fill_n(softmax.m, kTile, kMinusInfinity);
     std::fill_n(softmax.l, kTile, 0.0f);
-    std::fill_n(softmax.o, kTile * value_dim, 0.0f);
+    std::fill_n(softmax.o, output / sizeof(float), 0.0f);
     if (tally.m == nullptr) return;
     std::fill_n(tally.m, kTile, kMinusInfinity);
     for (float* line : {tally.l, tally.e, tally.l2}) std::fill_n(line, kTile, 0.0f);
@@ -58,178 +72,301 @@ struct RowState {
   }
 };
 
+/// How the rows are shared out: bands of some tiles of queries, or (few rows, many keys) blocks of keys of single tiles.
+struct Sharing {
+  std::int64_t block, blocks;          // keys per block; blocks of all keys
+  std::int64_t packed_tiles;           // of keys, packed at once: a block for a phrase or a band, else one after the other
+  std::int64_t chunks, tiles;          // per batch entry: sets of heads that share tiles; tiles of queries
+  std::int64_t tiles_per_band, bands;  // of one set of heads
+  bool split;
+
+  Sharing(const Body& body, const Products& products) : block(kMostBlock) {
+    const kernel::Sizes sizes = sizes_of(body, products);
+    const auto per_key = static_cast<std::int64_t>((sizes.keys + sizes.values) / kTile);
+    while (products.query_tiles > 1 && block > kLeastBlock && block * per_key > kPackedBytes) block /= 2;
+    blocks = (body.layout.keys + block - 1) / block;
+    chunks = body.layout.heads / body.layout.heads_per_tile;
+    tiles = body.layout.query_tiles();
+    const std::int64_t rows = body.layout.batch * chunks * tiles;
+    split = body.threads > 1 && rows < 2 * body.threads && blocks > 1;
+    // So many tiles to a band that every thread still finds several bands.
+    tiles_per_band = std::clamp<std::int64_t>(rows / (4 * body.threads), 1, std::min<std::int64_t>(products.query_tiles, tiles));
+    if (split) tiles_per_band = 1;
+    bands = (tiles + tiles_per_band - 1) / tiles_per_band;
+    packed_tiles = tiles_per_band > 1 || products.phrase != nullptr ? std::min(block / kTile, body.layout.key_tiles()) : 1;
+  }
+  [[nodiscard]] std::int64_t all_bands(const Body& body) const { return body.layout.batch * chunks * bands; }
+  [[nodiscard]] std::int64_t tasks(const Body& body) const { return all_bands(body) * (split ? blocks : 1); }
+  [[nodiscard]] int workers(const Body& body) const {
+    return static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(body.threads, tasks(body))));
+  }
+};
+
 /// What one thread needs to fold.
 struct Worker {
   TileScores scores;
-  float* s;
-  float* rescale;
-  float* v_buffer;
+  float *s, *rescale, *careful_v;
+  void* weights;
+  void* phrase;
+  std::byte *k_buffer, *v_buffer;
   std::uint8_t* seen;
-  RowState state, part;
+  std::span<RowState> states;  // of the tiles of a band
+  RowState part, careful;
 
-  static std::size_t bytes(const Body& body, bool k_in_place, bool v_in_place) {
-    return TileScores::bytes(body, k_in_place) + base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * sizeof(float)) +
-           (v_in_place ? 0 : base::rounded(static_cast<std::size_t>(kTile * body.problem.value_dim) * sizeof(float))) +
-           base::rounded(kTile * kTile) + 2 * RowState::bytes(body);
+  static std::size_t phrase_bytes(const Body& body, const Products& products) {
+    return products.phrase == nullptr
+               ? 0
+               : products.phrase_bytes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
   }
-  Worker(const Body& body, const Words& words, bool k_in_place, bool v_in_place, base::Arena& arena)
-      : scores(body, words, k_in_place, arena),
+  static std::size_t bytes(const Body& body, const Products& products, const Sharing& sharing) {
+    const kernel::Sizes sizes = sizes_of(body, products);
+    const auto packed = static_cast<std::size_t>(sharing.packed_tiles), states = static_cast<std::size_t>(sharing.tiles_per_band);
+    return TileScores::bytes(body, products, sharing.tiles_per_band) + bytes_of(kTile * kTile) + bytes_of(kTile) + bytes_of(kTile * body.problem.value_dim) +
+           base::rounded(sizes.weights) + base::rounded(phrase_bytes(body, products)) + base::rounded(packed * sizes.keys) +
+           base::rounded(packed * sizes.values) + base::rounded(kTile * kTile) + base::rounded(states * sizeof(RowState)) +
+           (states + 1) * RowState::bytes(body, sizes.output) + RowState::bytes(body, bytes_of(kTile * body.problem.value_dim));
+  }
+  Worker(const Body& body, const Products& products, const Sharing& sharing, base::Arena& arena)
+      : scores(body, products, arena, sharing.tiles_per_band),
         s(arena.take<float>(kTile * kTile)),
         rescale(arena.take<float>(kTile)),
-        v_buffer(v_in_place ? nullptr : arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
+        careful_v(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
+        weights(arena.take<std::byte>(sizes_of(body, products).weights)),
+        phrase(arena.take<std::byte>(phrase_bytes(body, products))),
+        k_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles) * sizes_of(body, products).keys)),
+        v_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles) * sizes_of(body, products).values)),
         seen(arena.take<std::uint8_t>(kTile * kTile)),
-        state(body, arena),
-        part(body, arena) {}
+        states(arena.make<RowState>(static_cast<std::size_t>(sharing.tiles_per_band), body, sizes_of(body, products).output, arena)),
+        part(body, sizes_of(body, products).output, arena),
+        careful(body, bytes_of(kTile * body.problem.value_dim), arena) {
+    if (sizes_of(body, products).weights == 0) weights = s;
+  }
 };
 
-/// How the rows are shared out: tiles of queries, or (few rows, many keys) their blocks of keys.
-struct Sharing {
-  std::int64_t rows, blocks;
-  bool split;
-
-  explicit Sharing(const Body& body)
-      : rows(body.layout.batch * body.layout.heads * body.layout.query_tiles()),
-        blocks((body.layout.keys + kBlock - 1) / kBlock),
-        split(body.threads > 1 && rows < 2 * body.threads && blocks > 1) {}
-  [[nodiscard]] std::int64_t tasks() const { return split ? rows * blocks : rows; }
-  [[nodiscard]] int workers(const Body& body) const {
-    return static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(body.threads, tasks())));
-  }
+/// The keys of a block as they are folded: operands per tile, and which keys the products do not take.
+struct Block {
+  std::int64_t first = 0, last = 0;  // tiles
+  std::array<kernel::Operand, kMostTiles> k{}, v{};
+  std::array<std::uint64_t, kMostTiles> unusual{};
+  bool any_unusual = false;
 };
 
 class Fold {
  public:
-  Fold(const Body& body, const Words& words, const Inputs& inputs, const Outputs& outputs)
+  Fold(const Body& body, const Inputs& inputs, const Outputs& outputs)
       : body_(body),
-        words_(words),
+        products_(products_of(body)),
+        sizes_(sizes_of(body, products_)),
         in_(inputs),
         out_(outputs),
-        sharing_(body),
+        sharing_(body, products_),
+        dim_(static_cast<int>(body.problem.dim)),
+        value_dim_(static_cast<int>(body.problem.value_dim)),
         arena_(static_cast<std::size_t>(fold_scratch(body))),
-        k_in_place_(in_place(inputs.k)),
-        v_in_place_(in_place(inputs.v)),
-        workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers(body)), body, words, k_in_place_, v_in_place_, arena_)) {}
+        workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers(body)), body, products_, sharing_, arena_)) {}
 
   void run() {
     if (sharing_.split) return run_split();
-    base::parallel(static_cast<int>(workers_.size()), sharing_.rows, [&](int worker, std::int64_t index) {
+    base::parallel(static_cast<int>(workers_.size()), sharing_.all_bands(body_), [&](int worker, std::int64_t index) {
       Worker& w = workers_[static_cast<std::size_t>(worker)];
-      const Row row = bind(w, index);
-      start(w.state, row.h);
-      for (std::int64_t block = 0; block < sharing_.blocks; ++block) {
-        if (fold_block(w, w.part, row, block)) merge(w.state, w.part, w.scores.lanes());
+      const Band band = band_of(index);
+      for (std::int64_t n = 0; n < band.tiles; ++n) {
+        w.scores.load(in_.q, band.queries(n), n);
+        start(w.states[static_cast<std::size_t>(n)], band.queries(n));
       }
-      finish(w.state, row, w.scores.lanes());
+      for (std::int64_t block = 0; block < sharing_.blocks; ++block) fold_band(w, band, block);
+      for (std::int64_t n = 0; n < band.tiles; ++n) finish(w.states[static_cast<std::size_t>(n)], band.queries(n));
     });
   }
 
  private:
-  struct Row {
-    std::int64_t b, h, tile;
+  /// Some tiles of queries of one set of heads.
+  struct Band {
+    std::int64_t b, h, heads, first, tiles, queries_in_all;
+    [[nodiscard]] QueryTile queries(std::int64_t n) const {
+      const std::int64_t slot = (first + n) * kTile;
+      return {.b = b, .h = h, .heads = heads, .slot = slot, .slots = std::min<std::int64_t>(kTile, queries_in_all - slot)};
+    }
+    [[nodiscard]] std::int64_t tile(std::int64_t n) const { return first + n; }
   };
 
-  /// Rows in order of heads; within a head the last tile first: under causal masks the longest.
-  [[nodiscard]] Row row_of(std::int64_t index) const {
-    const std::int64_t tiles = body_.layout.query_tiles(), head = index / tiles;
-    return {head / body_.layout.heads, head % body_.layout.heads, tiles - 1 - index % tiles};
+  /// Bands in order of heads; within a head the last tiles first: under causal masks the longest.
+  [[nodiscard]] Band band_of(std::int64_t index) const {
+    const std::int64_t chunk = index / sharing_.bands, band = sharing_.bands - 1 - index % sharing_.bands;
+    const std::int64_t first = band * sharing_.tiles_per_band;
+    return {.b = chunk / sharing_.chunks,
+            .h = chunk % sharing_.chunks * body_.layout.heads_per_tile,
+            .heads = body_.layout.heads_per_tile,
+            .first = first,
+            .tiles = std::min(sharing_.tiles_per_band, sharing_.tiles - first),
+            .queries_in_all = body_.layout.queries};
   }
 
-  Row bind(Worker& w, std::int64_t index) const {
-    const Row row = row_of(index);
-    w.scores.bind_head(in_.q, in_.k, row.b, row.h);
-    w.scores.bind_query_tile(row.tile);
-    return row;
-  }
-
-  /// Every block of every row by itself, then each row's parts merged in ascending order: the same bits as one after the other.
-  void run_split() {
-    const auto tasks = static_cast<std::size_t>(sharing_.tasks());
-    const std::span<RowState> parts = arena_.make<RowState>(tasks, body_, arena_);
-    std::uint8_t* const seen = arena_.take<std::uint8_t>(tasks);
-    base::parallel(static_cast<int>(workers_.size()), sharing_.tasks(), [&](int worker, std::int64_t task) {
-      Worker& w = workers_[static_cast<std::size_t>(worker)];
-      const Row row = bind(w, task / sharing_.blocks);
-      seen[task] = fold_block(w, parts[static_cast<std::size_t>(task)], row, task % sharing_.blocks);
-    });
-    for (std::int64_t index = 0; index < sharing_.rows; ++index) {
-      Worker& w = workers_[0];
-      const Row row = bind(w, index);
-      start(w.state, row.h);
-      for (std::int64_t block = 0; block < sharing_.blocks; ++block) {
-        const auto task = static_cast<std::size_t>(index * sharing_.blocks + block);
-        if (seen[task]) merge(w.state, parts[task], w.scores.lanes());
-      }
-      finish(w.state, row, w.scores.lanes());
+  void fold_band(Worker& w, const Band& band, std::int64_t index) const {
+    Block block = bounds(index);
+    if (band.tiles > 1) pack(w, band, block);
+    for (std::int64_t n = 0; n < band.tiles; ++n) {
+      w.scores.bind(in_.q, in_.k, band.queries(n), n);
+      if (fold_block(w, w.part, band, n, block)) merge(w.states[static_cast<std::size_t>(n)], w.part, w.scores.lanes());
     }
   }
 
-  void start(const RowState& state, std::int64_t h) const {
-    state.clear(body_.problem.value_dim);
+  /// Every block of every tile of queries by itself, then each tile's parts merged in ascending order: the same bits as one after the other.
+  void run_split() {
+    const std::int64_t tasks = sharing_.tasks(body_), blocks = sharing_.blocks;
+    const std::span<RowState> parts = arena_.make<RowState>(static_cast<std::size_t>(tasks), body_, sizes_.output, arena_);
+    std::uint8_t* const folded = arena_.take<std::uint8_t>(static_cast<std::size_t>(tasks));
+    base::parallel(static_cast<int>(workers_.size()), tasks, [&](int worker, std::int64_t task) {
+      Worker& w = workers_[static_cast<std::size_t>(worker)];
+      const Band band = band_of(task / blocks);
+      Block block = bounds(task % blocks);
+      w.scores.load(in_.q, band.queries(0));
+      w.scores.bind(in_.q, in_.k, band.queries(0));
+      folded[task] = fold_block(w, parts[static_cast<std::size_t>(task)], band, 0, block);
+    });
+    for (std::int64_t index = 0; index < sharing_.all_bands(body_); ++index) {
+      const RowState& state = workers_[0].states[0];
+      const QueryTile queries = band_of(index).queries(0);
+      start(state, queries);
+      for (std::int64_t task = index * blocks; task < (index + 1) * blocks; ++task) {
+        if (folded[task]) merge(state, parts[static_cast<std::size_t>(task)], queries.lanes());
+      }
+      finish(state, queries);
+    }
+  }
+
+  void start(const RowState& state, const QueryTile& queries) const {
+    state.clear();
     if (!body_.has_sink()) return;
-    const auto sink = static_cast<float>(body_.sink(h));
-    std::fill_n(state.softmax.m, kTile, sink);
-    std::fill_n(state.softmax.l, kTile, sink == kMinusInfinity ? 0.0f : 1.0f);
+    for (int i = 0; i < queries.lanes(); ++i) {
+      const auto sink = static_cast<float>(body_.sink(queries.head(i)));
+      state.softmax.m[i] = sink;
+      state.softmax.l[i] = sink == kMinusInfinity ? 0.0f : 1.0f;
+    }
+  }
+
+  [[nodiscard]] Block bounds(std::int64_t index) const {
+    Block block;
+    block.first = index * sharing_.block / kTile;
+    block.last = std::min(block.first + sharing_.block / kTile, body_.layout.key_tiles());
+    return block;
+  }
+
+  /// visit(tile, verdict) for the visible tiles of a block.
+  template <class Visit>
+  void each_tile(const Band& band, std::int64_t n, const Block& block, const Visit& visit) const {
+    for (const Run& run : body_.tiles.runs(band.b, band.h, band.tile(n))) {
+      for (std::int64_t tile = std::max(run.first, block.first); tile < std::min(run.last, block.last); ++tile) visit(tile, run.verdict);
+    }
+  }
+
+  /// Operands of one tile of keys, packed into place `place` of the buffers where the products do not read them where they lie.
+  void pack_tile(Worker& w, const Band& band, Block& block, std::int64_t tile, std::int64_t place) const {
+    const auto at = static_cast<std::size_t>(tile - block.first), to = static_cast<std::size_t>(place);
+    const std::int64_t g = body_.layout.kv_head(band.h);
+    const kernel::Rows k = rows_of(in_.k, band.b, g).from(tile * kTile), v = rows_of(in_.v, band.b, g).from(tile * kTile);
+    const int count = w.scores.keys(tile);
+    block.k[at] = products_.keys(k, count, dim_, w.k_buffer + to * sizes_.keys);
+    block.v[at] = products_.values(v, count, value_dim_, w.v_buffer + to * sizes_.values);
+    if (products_.unusual == nullptr) return;
+    block.unusual[at] = products_.unusual(k, count, dim_) | products_.unusual(v, count, value_dim_);
+    block.any_unusual |= block.unusual[at] != 0;
+  }
+
+  /// All tiles of a block that any tile of the band sees.
+  void pack(Worker& w, const Band& band, Block& block) const {
+    std::array<bool, kMostTiles> wanted{};
+    for (std::int64_t n = 0; n < band.tiles; ++n) {
+      each_tile(band, n, block, [&](std::int64_t tile, Verdict) { wanted[static_cast<std::size_t>(tile - block.first)] = true; });
+    }
+    for (std::int64_t tile = block.first; tile < block.last; ++tile) {
+      if (wanted[static_cast<std::size_t>(tile - block.first)]) pack_tile(w, band, block, tile, tile - block.first);
+    }
   }
 
   /// Folds the visible tiles of a block into `part`; false when there are none.
-  bool fold_block(Worker& w, const RowState& part, const Row& row, std::int64_t block) {
-    const std::int64_t first = block * kBlockTiles, last = first + kBlockTiles;
-    const auto each_tile = [&](auto&& visit) {
-      for (const Run& run : body_.tiles.runs(row.b, row.h, row.tile)) {
-        for (std::int64_t tile = std::max(run.first, first); tile < std::min(run.last, last); ++tile) visit(tile, run.verdict);
-      }
+  bool fold_block(Worker& w, const RowState& part, const Band& band, std::int64_t n, Block& block) const {
+    part.clear();
+    std::array<KeyTile, kMostTiles> tiles{};
+    std::size_t count = 0;
+    const auto alter = [&](const KeyTile& tile, float* s, int first, int lanes) {
+      w.scores.alter(tile.tile, tile.verdict, s, first, lanes);
+      if (body_.problem.statistics) kernel::best_words().tally(s, tile.keys, lanes, from_lane(part.tally, first));
     };
-    bool any = false;
-    each_tile([&](std::int64_t, Verdict) { any = true; });
-    if (!any) return false;
-    for (const bool careful : {false, true}) {
-      part.clear(body_.problem.value_dim);
-      each_tile([&](std::int64_t tile, Verdict verdict) { visit(w, part, row, tile, verdict, careful); });
-      if (!has_nan(part, w.scores.lanes())) break;
+    const kernel::Alter altering(alter);
+    each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
+      if (band.tiles == 1) pack_tile(w, band, block, tile, sharing_.packed_tiles == 1 ? 0 : tile - block.first);
+      const auto at = static_cast<std::size_t>(tile - block.first);
+      const KeyTile next{.k = block.k[at],
+                         .v = block.v[at],
+                         .keys = w.scores.keys(tile),
+                         .altered = body_.problem.statistics || w.scores.alters(verdict),
+                         .tile = tile,
+                         .verdict = verdict};
+      if (products_.phrase == nullptr) fold_tile(w, part, next, altering);
+      tiles[count++] = next;
+    });
+    if (count == 0) return false;
+    if (products_.phrase != nullptr) {
+      products_.phrase({w.scores.queries(), std::span(tiles).first(count), w.scores.lanes(), dim_, value_dim_, part.softmax, altering, w.phrase});
     }
+    mend(w, part, band, n, block);
     return true;
   }
 
-  void visit(Worker& w, const RowState& part, const Row& row, std::int64_t tile, Verdict verdict, bool careful) {
-    const int keys = w.scores.keys(tile), lanes = w.scores.lanes(), value_dim = static_cast<int>(body_.problem.value_dim);
-    w.scores.make(tile, verdict, w.s);  // [keys, 64]
-    if (body_.problem.statistics) words_.tally(w.s, keys, lanes, part.tally);
-    if (careful) seen_from_scores(w.s, keys, w.seen);
-    words_.absorb(w.s, keys, lanes, part.softmax, w.rescale);
-    const kernel::Rows rows = rows_of(in_.v, row.b, body_.layout.kv_head(row.h)).from(tile * kTile);
-    const FloatRows v = float_rows(words_, rows, v_in_place_, keys, value_dim, w.v_buffer);
-    if (careful)
-      words_.mix_careful(w.s, w.seen, v.data, v.stride, value_dim, keys, lanes, w.rescale, part.softmax.o);
-    else
-      words_.mix(w.s, v.data, v.stride, value_dim, keys, lanes, w.rescale, part.softmax.o);
+  static TallyRows from_lane(const TallyRows& tally, int first) {
+    return {tally.m + first, tally.l + first, tally.e + first, tally.l2 + first, tally.n + first};
   }
 
-  [[nodiscard]] bool has_nan(const RowState& part, int lanes) const {
-    for (std::int64_t c = 0; c < body_.problem.value_dim; ++c) {
-      for (int i = 0; i < lanes; ++i) {
-        if (std::isnan(part.softmax.o[c * kTile + i])) return true;
+  /// Word by word: scores, what alters them, softmax, mix.
+  void fold_tile(Worker& w, const RowState& part, const KeyTile& tile, const kernel::Alter& alter) const {
+    const int lanes = w.scores.lanes();
+    products_.scores(w.scores.queries(), tile.k, dim_, tile.keys, lanes, w.s);
+    if (tile.altered) alter(tile, w.s, 0, lanes);
+    products_.absorb(w.s, tile.keys, lanes, part.softmax, w.rescale, w.weights);
+    products_.mix(w.weights, tile.v, value_dim_, tile.keys, lanes, w.rescale, part.softmax.o);
+  }
+
+  /// Rows that met numbers which the products do not take are folded again by the careful words.
+  void mend(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
+    const int lanes = w.scores.lanes();
+    std::uint64_t rows = products_.unusual != nullptr ? w.scores.unusual_queries() : products_.nan_lanes(part.softmax, value_dim_, lanes);
+    if (rows == 0 && !block.any_unusual) return;
+    const kernel::Words& words = kernel::best_words();
+    w.careful.clear();
+    each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
+      const int keys = w.scores.keys(tile);
+      w.scores.make_carefully(tile, verdict, w.s);
+      if (body_.problem.statistics) words.tally(w.s, keys, lanes, w.careful.tally);
+      seen_from_scores(w.s, keys, w.seen);
+      for (std::uint64_t left = block.unusual[static_cast<std::size_t>(tile - block.first)]; left != 0; left &= left - 1) {
+        const std::uint8_t* const seen = w.seen + std::countr_zero(left) * kTile;
+        for (int i = 0; i < lanes; ++i) rows |= static_cast<std::uint64_t>(seen[i]) << i;
       }
+      words.absorb(w.s, keys, lanes, w.careful.softmax, w.rescale);
+      const kernel::Rows v = rows_of(in_.v, band.b, body_.layout.kv_head(band.h)).from(tile * kTile);
+      words.widen(v, keys, value_dim_, w.careful_v);
+      words.mix_careful(w.s, w.seen, w.careful_v, value_dim_, value_dim_, keys, lanes, w.rescale, w.careful.softmax.o);
+    });
+    products_.adopt(part.softmax, w.careful.softmax, rows, value_dim_);
+    if (!body_.problem.statistics) return;
+    for (int i = 0; i < lanes; ++i) {
+      if (rows >> i & 1) part.set_tally(i, w.careful.tally_of(i));
     }
-    return false;
   }
 
   void merge(const RowState& state, const RowState& part, int lanes) const {
-    words_.merge(state.softmax, part.softmax, static_cast<int>(body_.problem.value_dim), lanes);
+    products_.merge(state.softmax, part.softmax, value_dim_, lanes);
     if (!body_.problem.statistics) return;
     for (int i = 0; i < lanes; ++i) state.set_tally(i, state::Tally::merged(state.tally_of(i), part.tally_of(i)));
   }
 
-  void finish(const RowState& state, const Row& row, int lanes) const {
-    if (out_.o.given()) {
-      const std::int64_t at = row.b * out_.o.strides[0] + row.h * out_.o.strides[1] + row.tile * kTile * out_.o.strides[2];
-      words_.finish(
-          state.softmax, static_cast<int>(body_.problem.value_dim), lanes,
-          {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
-    }
-    for (int i = 0; i < lanes; ++i) {
+  void finish(const RowState& state, const QueryTile& queries) const {
+    for (std::int64_t n = 0; n < queries.heads; ++n) write_output(state, queries, n);
+    for (int i = 0; i < queries.lanes(); ++i) {
       const auto put = [&](const TensorSpan& span, auto value) {
         if (!span.given()) return;
-        const std::int64_t at = row.b * span.strides[0] + row.h * span.strides[1] + (row.tile * kTile + i) * span.strides[2];
+        const std::int64_t at = queries.b * span.strides[0] + queries.head(i) * span.strides[1] + queries.query(i) * span.strides[2];
         static_cast<decltype(value)*>(span.data)[at] = value;
       };
       put(out_.lse, state.softmax.l[i] == 0.0f ? kMinusInfinity : state.softmax.m[i] + std::log(state.softmax.l[i]));
@@ -242,30 +379,42 @@ class Fold {
     }
   }
 
+  /// O of the n-th head of a tile.
+  void write_output(const RowState& state, const QueryTile& queries, std::int64_t n) const {
+    if (!out_.o.given()) return;
+    const std::int64_t at = queries.b * out_.o.strides[0] + (queries.h + n) * out_.o.strides[1] + queries.slot * out_.o.strides[2];
+    products_.finish(
+        state.softmax, value_dim_, static_cast<int>(n * queries.slots), static_cast<int>(queries.slots),
+        {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
+  }
+
   const Body& body_;
-  const Words& words_;
+  const Products& products_;
+  kernel::Sizes sizes_;
   const Inputs& in_;
   const Outputs& out_;
   Sharing sharing_;
+  int dim_, value_dim_;
   base::Arena arena_;
-  bool k_in_place_, v_in_place_;
   std::span<Worker> workers_;
 };
 
 }  // namespace
 
 std::int64_t fold_scratch(const Body& body) {
-  // Strides are known only at run time: the statement covers rows that must be widened.
-  const Sharing sharing(body);
-  const auto workers = static_cast<std::size_t>(sharing.workers(body)), tasks = static_cast<std::size_t>(sharing.tasks());
-  std::size_t bytes = workers * Worker::bytes(body, false, false) + base::rounded(workers * sizeof(Worker));
-  if (sharing.split) bytes += tasks * RowState::bytes(body) + base::rounded(tasks * sizeof(RowState)) + base::rounded(tasks);
+  const Products& products = products_of(body);
+  const Sharing sharing(body, products);
+  const auto workers = static_cast<std::size_t>(sharing.workers(body)), tasks = static_cast<std::size_t>(sharing.tasks(body));
+  std::size_t bytes = workers * Worker::bytes(body, products, sharing) + base::rounded(workers * sizeof(Worker));
+  if (sharing.split) {
+    bytes += tasks * RowState::bytes(body, sizes_of(body, products).output) + base::rounded(tasks * sizeof(RowState)) + base::rounded(tasks);
+  }
   return static_cast<std::int64_t>(bytes);
 }
 
-void fold(const Body& body, const Words& words, const Inputs& inputs, const Outputs& outputs) {
+void fold(const Body& body, const Inputs& inputs, const Outputs& outputs) {
   if (body.layout.batch == 0 || body.layout.heads == 0 || body.layout.queries == 0) return;
-  Fold(body, words, inputs, outputs).run();
+  Fold(body, inputs, outputs).run();
 }
 
 }  // namespace heed::walk

@@ -1,29 +1,33 @@
 // fold: queries outside, visible key tiles inside: the forward walk of softmax attention.
 //
-//   for each tile of 64 queries:  state <- start (identity, or the sink)
-//     for each block of keys:     part <- identity;  for each visible tile: scores, modify, hide, absorb, mix;  state <- merge(state, part)
+//   for each band of tiles of 64 queries:  state <- start (identity, or the sink)
+//     for each block of keys:              pack what the machine does not read in place
+//       for each tile of the band:         part <- identity; for each visible tile: scores, alter, absorb, mix, or all of it as one
+//                                          phrase of the machine;  state <- merge(state, part)
 //   O = o / l,  L = m + log l
 //
-// Blocks are kBlock keys counted from key 0, each folded from the identity and merged in ascending order, whatever the threads: so
+// Blocks are counted from key 0, each folded from the identity and merged in ascending order, whatever the threads and bands: so
 // several threads share one long row with the same bits as one, and moving the future leaves the past bit-equal.
-// Memory per thread: Qt, S, two states, [D + Dv, 64] and the formulas' frames; parts of split rows besides. Nothing grows with T
-// except that a split (few rows, many keys) keeps one state per block.
-// A part that comes out NaN is folded again with the careful words: V behind the mask may hold NaN or Inf, which a zero weight would
-// not silence. Rows without NaN keep their bits.
+// Few queries of several heads on one key head share a tile (QueryTile), so that K and V are read once.
+// Memory per thread: the packed block and a band of queries and states. Nothing grows with T except that a split (few rows, many keys)
+// keeps one state per block.
+// Numbers that a machine's products do not take, and rows that come out NaN (V behind the mask may hold NaN or Inf, which a zero weight
+// would not silence), are folded again by the careful words; the other rows keep their bits.
 // Flops 2 (D + Dv) per pair in visited tiles. Source: Milakov & Gimelshein 2018; Dao et al. 2022. Checked: laws/.
 #pragma once
 
 #include <cstdint>
 
-#include "kernel/words.hpp"
 #include "plan/body.hpp"
 
 namespace heed::walk {
 
-inline constexpr std::int64_t kBlock = 2048;  ///< keys per block; merging costs Dv / (2 D kBlock) of a fold: nothing
+inline constexpr std::int64_t kMostBlock = 2048;     ///< keys per block; merging costs Dv / (2 D block) of a fold: nothing
+inline constexpr std::int64_t kLeastBlock = 256;     ///< halved down to this while a packed block is larger than
+inline constexpr std::int64_t kPackedBytes = 1 << 20;
 
 /// Bytes that fold() allocates, in one piece.
 [[nodiscard]] std::int64_t fold_scratch(const plan::Body& body);
-void fold(const plan::Body& body, const kernel::Words& words, const Inputs& inputs, const Outputs& outputs);
+void fold(const plan::Body& body, const Inputs& inputs, const Outputs& outputs);
 
 }  // namespace heed::walk

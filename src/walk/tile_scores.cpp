@@ -3,61 +3,117 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernel/simd/simd.hpp"
+
 namespace heed::walk {
+namespace {
+
+std::size_t float_tile(std::int64_t columns) {
+  return base::rounded(static_cast<std::size_t>(kTile * columns) * sizeof(float));
+}
+
+/// How many heads of a tile the score formula tells apart.
+std::size_t score_frames(const plan::Body& body) {
+  return body.score.depends() & formula::kOnHead ? static_cast<std::size_t>(body.layout.heads_per_tile) : 1;
+}
+
+}  // namespace
 
 kernel::Rows rows_of(const TensorView& tensor, std::int64_t b, std::int64_t h) {
   const std::int64_t offset = b * tensor.strides[0] + h * tensor.strides[1];
   return {static_cast<const std::byte*>(tensor.data) + offset * size_of(tensor.dtype), tensor.dtype, tensor.strides[2], tensor.strides[3]};
 }
 
-FloatRows float_rows(const kernel::Words& words, const kernel::Rows& rows, bool in_place, int count, int columns, float* buffer) {
-  if (in_place) return {static_cast<const float*>(rows.data), rows.row_stride};
-  words.widen(rows, count, columns, buffer);
-  return {buffer, columns};
+std::size_t TileScores::bytes(const plan::Body& body, const kernel::Products& products, std::int64_t places) {
+  const auto sizes = products.sizes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
+  const std::size_t frame = base::rounded(formula::TileFrame::bytes(body.score_program)), frames = score_frames(body);
+  const auto count = static_cast<std::size_t>(places);
+  return count * base::rounded(sizes.queries) + base::rounded(count * sizeof(std::uint64_t)) + base::rounded(sizes.keys) + 2 * float_tile(body.problem.dim) + float_tile(kTile) +
+         base::rounded(kTile * kTile) + base::rounded(formula::TileFrame::bytes(body.mask_program)) + frames * frame +
+         base::rounded(frames * sizeof(formula::TileFrame));
 }
 
-std::size_t TileScores::bytes(const plan::Body& body, bool keys_in_place) {
-  const auto tile = static_cast<std::size_t>(kTile * body.problem.dim) * sizeof(float);
-  return base::rounded(tile) * (keys_in_place ? 1 : 2) + base::rounded(kTile * kTile) +
-         base::rounded(formula::TileFrame::bytes(body.mask_program)) + base::rounded(formula::TileFrame::bytes(body.score_program));
+TileScores::TileScores(const plan::Body& body, const kernel::Products& products, base::Arena& arena, std::int64_t places)
+    : body_(body), products_(products), words_(kernel::best_words()) {
+  const auto sizes = products.sizes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
+  const auto tile = static_cast<std::size_t>(kTile * body.problem.dim);
+  query_bytes_ = base::rounded(sizes.queries);
+  loaded_ = arena.take<std::byte>(static_cast<std::size_t>(places) * query_bytes_);
+  loaded_unusual_ = arena.take<std::uint64_t>(static_cast<std::size_t>(places));
+  key_buffer_ = arena.take<std::byte>(sizes.keys);
+  qt_ = arena.take<float>(tile);
+  widened_ = arena.take<float>(tile);
+  one_head_ = arena.take<float>(kTile * kTile);
+  seen_ = arena.take<std::uint8_t>(kTile * kTile);
+  mask_ = {body.mask_program, arena.take<std::byte>(formula::TileFrame::bytes(body.mask_program))};
+  scores_ = arena.make<formula::TileFrame>(score_frames(body));
+  for (formula::TileFrame& frame : scores_) frame = {body.score_program, arena.take<std::byte>(formula::TileFrame::bytes(body.score_program))};
 }
 
-TileScores::TileScores(const plan::Body& body, const kernel::Words& words, bool keys_in_place, base::Arena& arena)
-    : body_(body),
-      words_(words),
-      keys_in_place_(keys_in_place),
-      qt_(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.dim))),
-      k_buffer_(keys_in_place ? nullptr : arena.take<float>(static_cast<std::size_t>(kTile * body.problem.dim))),
-      seen_(arena.take<std::uint8_t>(kTile * kTile)),
-      mask_(body.mask_program, arena.take<std::byte>(formula::TileFrame::bytes(body.mask_program))),
-      score_(body.score_program, arena.take<std::byte>(formula::TileFrame::bytes(body.score_program))) {}
-
-void TileScores::bind_head(const TensorView& q, const TensorView& k, std::int64_t b, std::int64_t h) {
-  const std::int64_t g = body_.layout.kv_head(h);
-  b_ = b;
-  q_ = rows_of(q, b, h);
-  k_ = rows_of(k, b, g);
-  mask_.bind_head(b, h, g);
-  score_.bind_head(b, h, g);
+void TileScores::locate(const TensorView& q, const QueryTile& queries) {
+  tile_ = queries;
+  lanes_ = queries.lanes();
+  b_ = queries.b;
+  q_ = rows_of(q, b_, 0);
+  q_.row_stride = 1;  // offsets are in elements
+  for (int i = 0; i < lanes_; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    offsets_[at] = queries.head(i) * q.strides[1] + queries.query(i) * q.strides[2];
+    positions_[at] = body_.layout.query_position(b_, queries.query(i));
+  }
 }
 
-void TileScores::bind_query_tile(std::int64_t tile) {
-  std::array<std::int64_t, kTile> slots{};
-  const auto count = static_cast<std::size_t>(std::min<std::int64_t>(kTile, body_.layout.queries - tile * kTile));
-  for (std::size_t i = 0; i < count; ++i) slots[i] = tile * kTile + static_cast<std::int64_t>(i);
-  bind_queries(std::span(slots).first(count));
-}
-
-void TileScores::bind_queries(std::span<const std::int64_t> slots) {
-  lanes_ = static_cast<int>(slots.size());
+void TileScores::load_bound(std::int64_t place) {
   const int dim = static_cast<int>(body_.problem.dim);
-  const auto scale = static_cast<float>(body_.scale);
-  words_.load_queries(q_, slots.data(), lanes_, dim, scale, qt_);
-  std::array<std::int64_t, kTile> positions{};
-  for (std::size_t i = 0; i < slots.size(); ++i) positions[i] = body_.layout.query_position(b_, slots[i]);
-  const auto line = std::span<const std::int64_t>(positions).first(slots.size());
+  products_.load_queries(q_, offsets_.data(), lanes_, dim, static_cast<float>(body_.scale), loaded_ + static_cast<std::size_t>(place) * query_bytes_);
+  std::uint64_t& unusual = loaded_unusual_[place];
+  unusual = 0;
+  if (products_.unusual == nullptr) return;
+  for (int i = 0; i < lanes_; ++i) unusual |= (products_.unusual(q_.from(offsets_[static_cast<std::size_t>(i)]), 1, dim) & 1) << i;
+}
+
+void TileScores::bind_place(const TensorView& k, std::int64_t place) {
+  k_ = rows_of(k, b_, body_.layout.kv_head(tile_.h));
+  queries_ = loaded_ + static_cast<std::size_t>(place) * query_bytes_;
+  unusual_ = loaded_unusual_[place];
+  qt_loaded_ = false;
+  bound_first_ = -1;
+}
+
+void TileScores::load(const TensorView& q, const QueryTile& queries, std::int64_t place) {
+  locate(q, queries);
+  load_bound(place);
+}
+
+void TileScores::bind(const TensorView& q, const TensorView& k, const QueryTile& queries, std::int64_t place) {
+  locate(q, queries);
+  bind_place(k, place);
+}
+
+void TileScores::bind(const TensorView& q, const TensorView& k, std::int64_t b, std::int64_t h, std::span<const std::int64_t> slots) {
+  locate(q, {.b = b, .h = h, .heads = 1, .slot = 0, .slots = static_cast<std::int64_t>(slots.size())});
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    offsets_[i] = h * q.strides[1] + slots[i] * q.strides[2];
+    positions_[i] = body_.layout.query_position(b, slots[i]);
+  }
+  load_bound(0);
+  bind_place(k, 0);
+}
+
+void TileScores::bind_formulas(int first, int lanes) {
+  if (first == bound_first_ && lanes == bound_lanes_) return;
+  bound_first_ = first;
+  bound_lanes_ = lanes;
+  const std::int64_t g = body_.layout.kv_head(tile_.h);
+  const auto line = std::span<const std::int64_t>(positions_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(lanes));
+  mask_.bind_head(b_, tile_.h, g);
   mask_.bind_queries(line);
-  score_.bind_queries(line);
+  const std::int64_t heads = scores_.size() == 1 ? 1 : tile_.heads;
+  for (std::int64_t n = 0; n < heads; ++n) {
+    formula::TileFrame& frame = scores_[static_cast<std::size_t>(n)];
+    frame.bind_head(b_, tile_.h + n, g);
+    frame.bind_queries(heads == 1 ? line : std::span<const std::int64_t>(positions_).first(static_cast<std::size_t>(tile_.slots)));
+  }
 }
 
 int TileScores::keys(std::int64_t tile) const {
@@ -66,21 +122,51 @@ int TileScores::keys(std::int64_t tile) const {
 
 void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
   const int count = keys(tile), dim = static_cast<int>(body_.problem.dim);
-  const FloatRows k = float_rows(words_, k_.from(tile * kTile), keys_in_place_, count, dim, k_buffer_);
-  words_.scores(qt_, k.data, k.stride, dim, count, lanes_, s);
-  const bool partial = verdict == Verdict::kPartial, modified = !body_.score_program.empty();
-  if (!partial && !modified) return;
+  const kernel::Rows rows = k_.from(tile * kTile);
+  if (unusual_ != 0 || (products_.unusual != nullptr && products_.unusual(rows, count, dim) != 0)) return make_carefully(tile, verdict, s);
+  products_.scores(queries_, products_.keys(rows, count, dim, key_buffer_), dim, count, lanes_, s);
+  alter(tile, verdict, s);
+}
+
+void TileScores::make_carefully(std::int64_t tile, Verdict verdict, float* s) {
+  const int count = keys(tile), dim = static_cast<int>(body_.problem.dim);
+  if (!qt_loaded_) words_.load_queries(q_, offsets_.data(), lanes_, dim, static_cast<float>(body_.scale), qt_);
+  qt_loaded_ = true;
+  words_.widen(k_.from(tile * kTile), count, dim, widened_);
+  words_.scores(qt_, widened_, dim, dim, count, lanes_, s);
+  alter(tile, verdict, s);
+}
+
+void TileScores::alter(std::int64_t tile, Verdict verdict, float* s) {
+  alter(tile, verdict, s, 0, lanes_);
+}
+
+void TileScores::alter(std::int64_t tile, Verdict verdict, float* s, int first, int lanes) {
+  if (!alters(verdict)) return;
+  bind_formulas(first, lanes);
+  const int count = keys(tile);
   std::array<std::int64_t, kTile> positions{};
   for (int j = 0; j < count; ++j) positions[static_cast<std::size_t>(j)] = body_.layout.first_key + tile * kTile + j;
   const auto line = std::span<const std::int64_t>(positions).first(static_cast<std::size_t>(count));
-  if (modified) {
-    score_.bind_keys(line);
-    words_.modify(score_, count, lanes_, s);
+  if (!body_.score_program.empty()) {
+    for (formula::TileFrame& frame : scores_.first(scores_.size() == 1 ? 1 : static_cast<std::size_t>(tile_.heads))) frame.bind_keys(line);
+    modify(s, count, first, lanes);
   }
-  if (partial) {
-    mask_.bind_keys(line);
-    words_.see(mask_, count, lanes_, seen_);
-    words_.hide(seen_, count, lanes_, s);
+  if (verdict != Verdict::kPartial) return;
+  mask_.bind_keys(line);
+  words_.see(mask_, count, lanes, seen_);
+  words_.hide(seen_, count, lanes, s);
+}
+
+void TileScores::modify(float* s, int keys, int first, int lanes) {
+  if (scores_.size() == 1 || tile_.heads == 1) return words_.modify(scores_[0], keys, lanes, s);
+  const int slots = static_cast<int>(tile_.slots);
+  for (int lane = first; lane < first + lanes;) {
+    const int head = lane / slots, begin = lane % slots, end = std::min(slots, begin + first + lanes - lane);
+    for (int j = 0; j < keys; ++j) std::copy_n(s + j * kTile + lane - first, end - begin, one_head_ + j * kTile + begin);
+    words_.modify(scores_[static_cast<std::size_t>(head)], keys, end, one_head_);
+    for (int j = 0; j < keys; ++j) std::copy_n(one_head_ + j * kTile + begin, end - begin, s + j * kTile + lane - first);
+    lane += end - begin;
   }
 }
 

@@ -1,7 +1,7 @@
 // TileScores: one thread's means to make tiles of final scores: similarity, score formulas, mask. Shared by every walk.
 //
-// bind a head, a tile of queries, then ask for tiles of keys: S [keys, 64], keys down, queries across; hidden places are -inf.
-// The memory is kTile (D + D when K is not f32 rows) floats, the frames of the two formulas and 64 x 64 bytes.
+// bind a tile of queries, then ask for tiles of keys: S [keys, 64], keys down, queries across; hidden places are -inf.
+// The memory is two tiles of queries and keys (the machine's and f32), the frames of the two formulas, 64 x 64 floats and bytes.
 #pragma once
 
 #include <array>
@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/arena.hpp"
+#include "kernel/products.hpp"
 #include "kernel/words.hpp"
 #include "plan/body.hpp"
 
@@ -20,45 +21,73 @@ using formula::Verdict;
 /// Rows [T, D] of one head of a [B, H, T, D] tensor.
 [[nodiscard]] kernel::Rows rows_of(const TensorView& tensor, std::int64_t b, std::int64_t h);
 
-/// f32 rows with unit column stride are read where they lie; others are widened into `buffer`, a tile at a time.
-struct FloatRows {
-  const float* data;
-  std::int64_t stride;
+/// The rows of attention that share one tile: `slots` queries from `slot` on of `heads` query heads of one key head. Lane i is query
+/// slot + i % slots of head h + i / slots. More than one head only where queries are few and the mask is the same for all heads.
+struct QueryTile {
+  std::int64_t b = 0, h = 0, heads = 1, slot = 0, slots = 0;
+  [[nodiscard]] int lanes() const { return static_cast<int>(heads * slots); }
+  [[nodiscard]] std::int64_t head(int lane) const { return h + lane / slots; }
+  [[nodiscard]] std::int64_t query(int lane) const { return slot + lane % slots; }
 };
-[[nodiscard]] inline bool in_place(const TensorView& tensor) {
-  return tensor.dtype == DType::kF32 && tensor.strides[3] == 1;
-}
-[[nodiscard]] FloatRows float_rows(const kernel::Words& words, const kernel::Rows& rows, bool in_place, int count, int columns,
-                                   float* buffer);
 
 class TileScores {
  public:
-  [[nodiscard]] static std::size_t bytes(const plan::Body& body, bool keys_in_place);
-  TileScores(const plan::Body& body, const kernel::Words& words, bool keys_in_place, base::Arena& arena);
+  /// `places`: how many tiles of queries stay loaded at a time.
+  [[nodiscard]] static std::size_t bytes(const plan::Body& body, const kernel::Products& products, std::int64_t places = 1);
+  TileScores(const plan::Body& body, const kernel::Products& products, base::Arena& arena, std::int64_t places = 1);
 
-  void bind_head(const TensorView& q, const TensorView& k, std::int64_t b, std::int64_t h);
-  /// Query slots, at most 64.
-  void bind_queries(std::span<const std::int64_t> slots);
-  void bind_query_tile(std::int64_t tile);
+  /// Loads a tile of queries into a place and binds it.
+  void load(const TensorView& q, const QueryTile& queries, std::int64_t place = 0);
+  /// Binds the tile that was loaded there, and the keys of its head.
+  void bind(const TensorView& q, const TensorView& k, const QueryTile& queries, std::int64_t place = 0);
+  /// Any query slots of one head, at most 64.
+  void bind(const TensorView& q, const TensorView& k, std::int64_t b, std::int64_t h, std::span<const std::int64_t> slots);
   [[nodiscard]] int lanes() const { return lanes_; }
+  [[nodiscard]] const void* queries() const { return queries_; }  ///< of the tile that is bound
   /// How many keys tile `tile` has.
   [[nodiscard]] int keys(std::int64_t tile) const;
-  /// s <- final scores of keys [64 tile, …). A Full tile pays nothing for the mask, an empty score formula nothing for modifying.
+  /// s <- final scores of keys [64 tile, …), exact enough for any finite numbers: where the products do not take a number of these
+  /// queries or keys, the careful words make the tile. A Full tile pays nothing for the mask, an empty formula nothing for modifying.
   void make(std::int64_t tile, Verdict verdict, float* s);
-  /// Which places of the tile last made the mask shows: [keys, 64]; valid after make() with Partial.
-  [[nodiscard]] const std::uint8_t* seen() const { return seen_; }
+  /// The same by the careful words.
+  void make_carefully(std::int64_t tile, Verdict verdict, float* s);
+  /// s <- formulas and mask on scaled scores of all lanes, or of lanes [first, first + lanes) where s points at the first.
+  void alter(std::int64_t tile, Verdict verdict, float* s);
+  void alter(std::int64_t tile, Verdict verdict, float* s, int first, int lanes);
+  /// Whether alter() does anything to such a tile.
+  [[nodiscard]] bool alters(Verdict verdict) const { return verdict == Verdict::kPartial || !body_.score_program.empty(); }
+  /// Bit i: the products do not take query i.
+  [[nodiscard]] std::uint64_t unusual_queries() const { return unusual_; }
 
  private:
+  void locate(const TensorView& q, const QueryTile& queries);
+  void load_bound(std::int64_t place);
+  void bind_place(const TensorView& k, std::int64_t place);
+  void bind_formulas(int first, int lanes);
+  void modify(float* s, int keys, int first, int lanes);
+
   const plan::Body& body_;
+  const kernel::Products& products_;
   const kernel::Words& words_;
-  bool keys_in_place_;
-  float* qt_;
-  float* k_buffer_;
+  std::size_t query_bytes_;
+  std::byte* loaded_;             // [places] tiles of queries as the products read them
+  std::uint64_t* loaded_unusual_; // [places]
+  const void* queries_ = nullptr;
+  void* key_buffer_;   // one tile of keys, packed
+  float* qt_;          // [D, 64], for the careful words
+  float* widened_;     // [64, D]
+  float* one_head_;    // [64, 64] scores of one head of several
   std::uint8_t* seen_;
-  formula::TileFrame mask_, score_;
+  formula::TileFrame mask_;
+  std::span<formula::TileFrame> scores_;  // one for each head whose scores the formula tells apart
   kernel::Rows q_, k_;
+  QueryTile tile_;
+  std::array<std::int64_t, kTile> offsets_{};    // of the queries in q, in elements
+  std::array<std::int64_t, kTile> positions_{};
+  std::uint64_t unusual_ = 0;
   std::int64_t b_ = 0;
-  int lanes_ = 0;
+  int lanes_ = 0, bound_first_ = -1, bound_lanes_ = 0;
+  bool qt_loaded_ = false;
 };
 
 /// seen[j, i] = 1 where the final score is not -inf.

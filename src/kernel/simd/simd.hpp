@@ -2,6 +2,7 @@
 // the processor has is picked at the first call.
 #pragma once
 
+#include "kernel/products.hpp"
 #include "kernel/words.hpp"
 
 namespace heed::kernel::simd {
@@ -23,5 +24,11 @@ void finish(const SoftmaxRows& state, int value_dim, int lanes, const OutputRows
 
 /// All of them.
 [[nodiscard]] const Words& words();
+
+// Products on O as [Dv, 64]: also those of other machines that keep it so.
+void adopt(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t lanes, int value_dim);
+[[nodiscard]] std::uint64_t nan_lanes(const SoftmaxRows& state, int value_dim, int lanes);
+void finish_lanes(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);
+[[nodiscard]] const Products& products(DType dtype);
 
 }  // namespace heed::kernel::simd

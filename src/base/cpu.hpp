@@ -1,0 +1,25 @@
+// The instructions of this machine that Highway's dispatch does not choose among: the two ways it may multiply bf16 numbers itself.
+//
+// Asked once, of CPUID and of the operating system, which has to save the registers; everything is false off x86-64.
+#pragma once
+
+#include <optional>
+
+namespace heed::base {
+
+struct Cpu {
+  bool avx512_bf16 = false;  // VDPBF16PS on 512 bits, with AVX-512 F, BW, DQ and VL beside it
+  bool amx_bf16 = false;     // TDPBF16PS on tiles, and the system's leave to use them (asked for here, for the whole process)
+};
+
+/// What plans go by: the machine, or what a test pretends.
+[[nodiscard]] const Cpu& cpu();
+
+/// What the machine has, whatever is pretended.
+[[nodiscard]] const Cpu& real_cpu();
+
+/// For tests: cpu() answers this from now on; nullopt lifts it. Only while no other thread asks. Instructions that the machine lacks can
+/// be planned for so, and must not be run.
+void pretend_cpu(std::optional<Cpu> pretended);
+
+}  // namespace heed::base

@@ -1,0 +1,95 @@
+// Products: the words that differ between machines, because they know how a machine wants its operands: the two products, the softmax
+// between them, and what packs, joins and empties a tile of output. The other words (words.hpp) work on f32 tiles and serve all machines.
+//
+// A tile is 64 queries (lanes) by 64 keys. What lies behind `void*` is a machine's own: queries, keys and values as its products read
+// them, weights P as its mix reads them, and O. S is f32 [64 keys, 64 lanes] on every machine. Sizes are asked once per plan.
+// Numbers that a machine's products do not take (`unusual`: not finite, or outside the range in which its arithmetic is exact enough)
+// count as 0 in packed values; rows that see one are folded once more by the careful words and adopted, so what a row gets depends on
+// nothing but the row and the keys it sees.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "kernel/words.hpp"
+
+namespace heed::kernel {
+
+/// 64 keys or values as the products read them: rows in place, or packed. `stride` between rows, in elements.
+struct Operand {
+  const void* data = nullptr;
+  std::int64_t stride = 0;
+};
+
+/// Bytes of one tile of 64; `weights` 0: P takes the place of S. `output` is O of a SoftmaxRows.
+struct Sizes {
+  std::size_t queries = 0, keys = 0, values = 0, weights = 0, output = 0;
+};
+
+/// A visible tile of keys, ready to be folded.
+struct KeyTile {
+  Operand k, v;
+  int keys = 0;
+  bool altered = false;  ///< a formula, a mask or statistics look at its scores
+  std::int64_t tile = 0;
+  formula::Verdict verdict = formula::Verdict::kFull;
+};
+
+/// Called with the final-scaled scores of lanes [first, first + lanes) of an altered tile: s points at lane `first` of key 0.
+class Alter {
+ public:
+  template <class Function>
+  explicit Alter(Function& function)
+      : object_(&function), call_([](const void* object, const KeyTile& tile, float* s, int first, int lanes) {
+          (*static_cast<const Function*>(object))(tile, s, first, lanes);
+        }) {}
+  void operator()(const KeyTile& tile, float* s, int first, int lanes) const { call_(object_, tile, s, first, lanes); }
+
+ private:
+  const void* object_;
+  void (*call_)(const void*, const KeyTile&, float*, int, int);
+};
+
+/// A phrase: scores, softmax and mix of a list of tiles of keys, one tile of queries, folded into `part`.
+struct Phrase {
+  const void* q;
+  std::span<const KeyTile> tiles;
+  int lanes, dim, value_dim;
+  SoftmaxRows part;
+  const Alter& alter;
+  void* scratch;  ///< phrase_bytes
+};
+
+struct Products {
+  std::string_view name;
+  int query_tiles;  ///< how many tiles of queries share one packed block of keys
+  Sizes (*sizes)(int dim, int value_dim);
+  /// Bit j: row j holds a number that the products do not take. Null: they take all, and NaN shows in O.
+  std::uint64_t (*unusual)(const Rows& rows, int count, int columns);
+  /// Queries, row i at element offset slots[i] (rows.row_stride is 1); lanes beyond `count` are zero.
+  void (*load_queries)(const Rows& rows, const std::int64_t* slots, int count, int dim, float scale, void* q);
+  /// Rows of keys or values where they lie, or packed into `buffer`.
+  Operand (*keys)(const Rows& rows, int count, int dim, void* buffer);
+  Operand (*values)(const Rows& rows, int count, int value_dim, void* buffer);
+  /// S = scale Q K^T.
+  void (*scores)(const void* q, const Operand& k, int dim, int keys, int lanes, float* s);
+  /// Words::absorb; P goes to `p` in the machine's form.
+  void (*absorb)(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void* p);
+  /// O <- O rescale + V^T P.
+  void (*mix)(const void* p, const Operand& v, int value_dim, int keys, int lanes, const float* rescale, float* o);
+  /// state <- state merged with part; Words::merge.
+  void (*merge)(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int lanes);
+  /// Lanes of `state` <- lanes of `exact`, whose O is [Dv, 64].
+  void (*adopt)(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t lanes, int value_dim);
+  /// Bit i: O of lane i holds NaN.
+  std::uint64_t (*nan_lanes)(const SoftmaxRows& state, int value_dim, int lanes);
+  /// Words::finish for lanes [first, first + lanes).
+  void (*finish)(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);
+  /// Folds a list of tiles at once; null: word by word.
+  void (*phrase)(const Phrase& phrase) = nullptr;
+  std::size_t (*phrase_bytes)(int dim, int value_dim) = nullptr;
+};
+
+}  // namespace heed::kernel

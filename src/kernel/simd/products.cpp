@@ -1,0 +1,85 @@
+// The products of the simd kernel: f32 tiles, [D, 64] queries, rows of keys and values in place where they are f32, P in the place of S.
+#include <cmath>
+#include <cstring>
+
+#include "kernel/products.hpp"
+#include "kernel/simd/simd.hpp"
+
+namespace heed::kernel::simd {
+namespace {
+
+constexpr std::size_t kLine = kTile * sizeof(float);
+
+Sizes sizes(int dim, int value_dim) {
+  const std::size_t keys = kLine * static_cast<std::size_t>(dim), values = kLine * static_cast<std::size_t>(value_dim);
+  return {.queries = keys, .keys = keys, .values = values, .weights = 0, .output = values};
+}
+
+void queries(const Rows& rows, const std::int64_t* slots, int count, int dim, float scale, void* q) {
+  load_queries(rows, slots, count, dim, scale, static_cast<float*>(q));
+}
+
+Operand float_rows(const Rows& rows, int count, int columns, void* buffer) {
+  if (rows.dtype == DType::kF32 && rows.column_stride == 1) return {rows.data, rows.row_stride};
+  widen(rows, count, columns, static_cast<float*>(buffer));
+  return {buffer, columns};
+}
+
+void scores_of(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
+  scores(static_cast<const float*>(q), static_cast<const float*>(k.data), k.stride, dim, keys, lanes, s);
+}
+
+void absorb_in_place(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void*) {
+  absorb(s, keys, lanes, state, rescale);
+}
+
+void mix_floats(const void* p, const Operand& v, int value_dim, int keys, int lanes, const float* rescale, float* o) {
+  mix(static_cast<const float*>(p), static_cast<const float*>(v.data), v.stride, value_dim, keys, lanes, rescale, o);
+}
+
+constexpr Products products_for(int query_tiles) {
+  return {.name = "simd",
+          .query_tiles = query_tiles,
+          .sizes = sizes,
+          .unusual = nullptr,
+          .load_queries = queries,
+          .keys = float_rows,
+          .values = float_rows,
+          .scores = scores_of,
+          .absorb = absorb_in_place,
+          .mix = mix_floats,
+          .merge = merge,
+          .adopt = adopt,
+          .nan_lanes = nan_lanes,
+          .finish = finish_lanes};
+}
+
+}  // namespace
+
+void adopt(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t lanes, int value_dim) {
+  for (int i = 0; i < kTile; ++i) {
+    if (!(lanes >> i & 1)) continue;
+    state.m[i] = exact.m[i];
+    state.l[i] = exact.l[i];
+    for (std::int64_t at = i; at < std::int64_t{kTile} * value_dim; at += kTile) state.o[at] = exact.o[at];
+  }
+}
+
+std::uint64_t nan_lanes(const SoftmaxRows& state, int value_dim, int lanes) {
+  std::uint64_t found = 0;
+  for (std::int64_t c = 0; c < value_dim; ++c) {
+    for (int i = 0; i < lanes; ++i) found |= static_cast<std::uint64_t>(std::isnan(state.o[c * kTile + i])) << i;
+  }
+  return found;
+}
+
+void finish_lanes(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out) {
+  finish({state.m + first, state.l + first, state.o + first}, value_dim, lanes, out);
+}
+
+const Products& products(DType dtype) {
+  static constexpr Products kInPlace = products_for(1), kWidened = products_for(8);  // widened rows serve several tiles of queries
+  return dtype == DType::kF32 ? kInPlace : kWidened;
+}
+
+}  // namespace heed::kernel::simd

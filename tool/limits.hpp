@@ -1,0 +1,38 @@
+// What a run used of the machine's limits, as text and as JSON.
+//
+// Work is counted as the kernel does it: all pairs of the tiles that it visits. Bytes are Q, K, V and O, each once.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include <heed/plan.hpp>
+
+#include "plan/limits.hpp"
+
+namespace heed::tool {
+
+/// Work of one kind that a run did, in units (flop, exps, bytes) per second, beside the limit.
+struct Use {
+  std::string name;    // products, exp, dram
+  std::string limit;   // whose name in Limits
+  double count = 0;    // units of the whole run
+  double rate = 0;     // units per second
+  double highest = 0;  // the limit, per second
+  [[nodiscard]] double share() const { return rate / highest; }
+};
+
+struct Uses {
+  Use products, exp, dram;
+  [[nodiscard]] const Use& binding() const;  // the largest share
+};
+
+/// Products are held against the best limit for the dtype: any for bf16, else multiply_add.
+[[nodiscard]] Uses uses_of(const Plan& plan, double seconds, const plan::Limits& limits);
+
+[[nodiscard]] nlohmann::json to_json(const plan::Limits& limits);
+[[nodiscard]] nlohmann::json to_json(const Uses& uses);
+[[nodiscard]] std::string text_of(const plan::Limits& limits);
+[[nodiscard]] std::string text_of(const Uses& uses);
+
+}  // namespace heed::tool
