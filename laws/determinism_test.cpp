@@ -11,8 +11,6 @@
 namespace heed::laws {
 namespace {
 
-const std::vector<std::string> kKernels = {"simd", "classic", "reference"};
-
 void expect_same(const Result& a, const Result& b, const std::string& what) {
   EXPECT_TRUE(same_bits(a.o, b.o)) << what << ": O";
   EXPECT_TRUE(same_bits(a.lse, b.lse)) << what << ": L";
@@ -20,7 +18,7 @@ void expect_same(const Result& a, const Result& b, const std::string& what) {
 }
 
 TEST(Determinism, ThreadsDoNotChangeBits) {
-  for (const std::string& kernel : kKernels) {
+  for (const std::string& kernel : kernels()) {
     for (const DType dtype : {DType::kF32, DType::kBF16}) {
       const Draw draw(
           {.queries = 150, .keys = 150, .dim = 32, .value_dim = 32, .dtype = dtype, .mask = "causal", .scores = {"alibi(slope)"}});
@@ -53,7 +51,7 @@ TensorView entry(const TensorView& tensor, std::int64_t b) {
 }
 
 TEST(Determinism, NeighboursDoNotChangeBits) {
-  for (const std::string& kernel : kKernels) {
+  for (const std::string& kernel : kernels()) {
     const Draw draw({.batch = 3, .queries = 70, .keys = 100, .dim = 16, .value_dim = 16, .mask = "causal"});
     const Result all = run(draw, kernel);
     for (std::int64_t b = 0; b < 3; ++b) {
@@ -69,7 +67,7 @@ TEST(Determinism, NeighboursDoNotChangeBits) {
 }
 
 TEST(Determinism, StridesDoNotChangeBits) {
-  for (const std::string& kernel : kKernels) {
+  for (const std::string& kernel : kernels()) {
     for (const DType dtype : {DType::kF32, DType::kF16}) {
       for (const Memory memory : {Memory::kTokens, Memory::kColumns, Memory::kReversed}) {
         Case of{.queries = 70, .keys = 90, .dim = 20, .value_dim = 20, .dtype = dtype, .mask = "causal", .memory = memory};
@@ -85,7 +83,7 @@ TEST(Determinism, StridesDoNotChangeBits) {
 }
 
 TEST(Determinism, MovingTheFutureLeavesThePastBitEqual) {
-  for (const std::string& kernel : kKernels) {
+  for (const std::string& kernel : kernels()) {
     for (const std::int64_t now : {1, 63, 64, 100}) {
       Draw draw({.heads = 1,
                  .kv_heads = 1,

@@ -12,9 +12,7 @@
 namespace heed::laws {
 namespace {
 
-const std::vector<std::string> kKernels = {"simd", "classic"};
-
-void expect_lawful(const Case& of, const std::vector<std::string>& kernels = kKernels) {
+void expect_lawful(const Case& of, const std::vector<std::string>& kernels = fast_kernels()) {
   const Draw draw(of);
   const Result exact = truth(draw);
   const Tensor plain = naive(draw);
@@ -150,7 +148,7 @@ TEST(Kernels, ReferenceTakesEveryDtype) {
 
 /// The largest error of a small tensor is a matter of luck, naive's too: here both are judged over several draws of the same case.
 void expect_lawful_over_draws(Case of) {
-  for (const std::string& kernel : kKernels) {
+  for (const std::string& kernel : fast_kernels()) {
     reference::Accuracy all;
     std::string statistics;
     for (int draws = 0; draws < 6; ++draws, of.seed += 7919) {

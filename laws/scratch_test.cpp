@@ -53,7 +53,7 @@ std::int64_t bytes_of_run(const Plan& plan, const Draw& draw) {
 }
 
 TEST(Scratch, ThePlanStatesWhatRunTakes) {
-  for (const std::string& kernel : {std::string("simd"), std::string("classic"), std::string("reference")}) {
+  for (const std::string& kernel : kernels()) {
     for (const Case& of : {Case{.queries = 130, .keys = 200, .mask = "causal", .scores = {"alibi(slope)"}},
                            Case{.heads = 1, .kv_heads = 1, .queries = 1, .keys = 5000},
                            Case{.queries = 70, .keys = 70, .dtype = DType::kBF16, .mask = "dense(seen)"}}) {
@@ -70,14 +70,23 @@ TEST(Scratch, ThePlanStatesWhatRunTakes) {
 }
 
 TEST(Scratch, FusedScratchDoesNotGrowWithLength) {
-  const auto scratch = [](std::int64_t length, int threads) {
-    Problem problem{
-        .heads = 8, .kv_heads = 8, .queries = length, .keys = length, .dim = 128, .value_dim = 128, .mask = causal(), .threads = threads};
-    return Plan(problem).scratch_bytes();
-  };
-  EXPECT_EQ(scratch(1024, 1), scratch(131072, 1));
-  EXPECT_LE(scratch(131072, 1), 4 << 20);
-  EXPECT_LE(scratch(131072, 2), 2 * (4 << 20));
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    const auto scratch = [dtype](std::int64_t length, int threads) {
+      Problem problem{.heads = 8,
+                      .kv_heads = 8,
+                      .queries = length,
+                      .keys = length,
+                      .dim = 128,
+                      .value_dim = 128,
+                      .dtype = dtype,
+                      .mask = causal(),
+                      .threads = threads};
+      return Plan(problem).scratch_bytes();
+    };
+    EXPECT_EQ(scratch(4096, 1), scratch(131072, 1));
+    EXPECT_LE(scratch(131072, 1), 4 << 20);
+    EXPECT_LE(scratch(131072, 2), 2 * (4 << 20));
+  }
 }
 
 }  // namespace

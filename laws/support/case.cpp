@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/arena.hpp"
+#include "kernel/table.hpp"
 #include "plan/body.hpp"
 
 namespace heed::laws {
@@ -115,6 +116,31 @@ Problem Draw::problem() const {
   problem.align = of.align;
   if (of.sink) problem.sink = sink_store.view();
   return problem;
+}
+
+namespace {
+template <class Wanted>
+std::vector<std::string> kernels_that(const Wanted& wanted) {
+  const Plan plan(Problem{.queries = 64, .keys = 64, .dim = 8, .value_dim = 8});
+  std::vector<std::string> names;
+  for (const kernel::Kernel& kernel : kernel::table()) {
+    if (kernel.decline(plan.body()).empty() && wanted(kernel)) names.emplace_back(kernel.name);
+  }
+  return names;
+}
+}  // namespace
+
+const std::vector<std::string>& kernels() {
+  static const auto kNames = kernels_that([](const kernel::Kernel&) { return true; });
+  return kNames;
+}
+const std::vector<std::string>& fast_kernels() {
+  static const auto kNames = kernels_that([](const kernel::Kernel& kernel) { return kernel.name != "reference"; });
+  return kNames;
+}
+const std::vector<std::string>& fused_kernels() {
+  static const auto kNames = kernels_that([](const kernel::Kernel& kernel) { return kernel.fused; });
+  return kNames;
 }
 
 Tensor poisoned(DType dtype, const Dims& shape) {

@@ -20,7 +20,7 @@ struct Limits {
   double l1 = 0;            // bytes/s read, as all below
   double l2 = 0;
   double l3 = 0;    // 16 MiB per thread
-  double dram = 0;  // 512 MiB per thread (quick: 48), or what a quarter of the free memory has room for
+  double dram = 0;  // 512 MiB per thread (quick: 40), or what a quarter of the free memory has room for
 };
 
 enum class Effort : std::uint8_t {

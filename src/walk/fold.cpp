@@ -90,8 +90,7 @@ struct Sharing {
     const std::int64_t rows = body.layout.batch * chunks * tiles;
     split = body.threads > 1 && rows < 2 * body.threads && blocks > 1;
     // So many tiles to a band that every thread still finds several bands.
-    tiles_per_band = std::clamp<std::int64_t>(rows / (4 * body.threads), 1, std::min<std::int64_t>(products.query_tiles, tiles));
-    if (split) tiles_per_band = 1;
+    tiles_per_band = split ? 1 : std::max<std::int64_t>(1, std::min({rows / (4 * body.threads), std::int64_t{products.query_tiles}, tiles}));
     bands = (tiles + tiles_per_band - 1) / tiles_per_band;
     packed_tiles = tiles_per_band > 1 || products.phrase != nullptr ? std::min(block / kTile, body.layout.key_tiles()) : 1;
   }
