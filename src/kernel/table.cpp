@@ -1,6 +1,7 @@
 #include "kernel/table.hpp"
 
 #include "base/cpu.hpp"
+#include "kernel/amx/amx.hpp"
 #include "kernel/classic.hpp"
 #include "kernel/dot/dot.hpp"
 #include "kernel/pairs/pairs.hpp"
@@ -17,8 +18,11 @@ std::string simd_declines(const plan::Body& body) {
   return {};
 }
 
-
 #if HEED_PAIRS
+std::string amx_declines(const plan::Body& body) {
+  if (!base::cpu().amx_bf16) return "this processor has no matrix unit for bf16";
+  return pairs::decline(body);
+}
 std::string dot_declines(const plan::Body& body) {
   if (!base::cpu().avx512_bf16) return "this processor has no AVX-512 with bf16 products";
   return pairs::decline(body);
@@ -27,6 +31,13 @@ std::string dot_declines(const plan::Body& body) {
 
 constexpr Kernel kTable[] = {
 #if HEED_PAIRS
+    {.name = "amx",
+     .what = "fused: the matrix unit, interleaved with the softmax; memory linear in T",
+     .fused = true,
+     .products = amx::products,
+     .decline = amx_declines,
+     .scratch = walk::fold_scratch,
+     .run = walk::fold},
     {.name = "dot",
      .what = "fused: AVX-512 products of bf16 pairs; memory linear in T",
      .fused = true,

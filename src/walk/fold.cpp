@@ -90,7 +90,8 @@ struct Sharing {
     const std::int64_t rows = body.layout.batch * chunks * tiles;
     split = body.threads > 1 && rows < 2 * body.threads && blocks > 1;
     // So many tiles to a band that every thread still finds several bands.
-    tiles_per_band = split ? 1 : std::max<std::int64_t>(1, std::min({rows / (4 * body.threads), std::int64_t{products.query_tiles}, tiles}));
+    tiles_per_band =
+        split ? 1 : std::max<std::int64_t>(1, std::min({rows / (4 * body.threads), std::int64_t{products.query_tiles}, tiles}));
     bands = (tiles + tiles_per_band - 1) / tiles_per_band;
     packed_tiles = tiles_per_band > 1 || products.phrase != nullptr ? std::min(block / kTile, body.layout.key_tiles()) : 1;
   }
@@ -113,17 +114,17 @@ struct Worker {
   RowState part, careful;
 
   static std::size_t phrase_bytes(const Body& body, const Products& products) {
-    return products.phrase == nullptr
-               ? 0
-               : products.phrase_bytes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
+    return products.phrase == nullptr ? 0
+                                      : products.phrase_bytes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
   }
   static std::size_t bytes(const Body& body, const Products& products, const Sharing& sharing) {
     const kernel::Sizes sizes = sizes_of(body, products);
     const auto packed = static_cast<std::size_t>(sharing.packed_tiles), states = static_cast<std::size_t>(sharing.tiles_per_band);
-    return TileScores::bytes(body, products, sharing.tiles_per_band) + bytes_of(kTile * kTile) + bytes_of(kTile) + bytes_of(kTile * body.problem.value_dim) +
-           base::rounded(sizes.weights) + base::rounded(phrase_bytes(body, products)) + base::rounded(packed * sizes.keys) +
-           base::rounded(packed * sizes.values) + base::rounded(kTile * kTile) + base::rounded(states * sizeof(RowState)) +
-           (states + 1) * RowState::bytes(body, sizes.output) + RowState::bytes(body, bytes_of(kTile * body.problem.value_dim));
+    return TileScores::bytes(body, products, sharing.tiles_per_band) + bytes_of(kTile * kTile) + bytes_of(kTile) +
+           bytes_of(kTile * body.problem.value_dim) + base::rounded(sizes.weights) + base::rounded(phrase_bytes(body, products)) +
+           base::rounded(packed * sizes.keys) + base::rounded(packed * sizes.values) + base::rounded(kTile * kTile) +
+           base::rounded(states * sizeof(RowState)) + (states + 1) * RowState::bytes(body, sizes.output) +
+           RowState::bytes(body, bytes_of(kTile * body.problem.value_dim));
   }
   Worker(const Body& body, const Products& products, const Sharing& sharing, base::Arena& arena)
       : scores(body, products, arena, sharing.tiles_per_band),
@@ -210,7 +211,8 @@ class Fold {
     }
   }
 
-  /// Every block of every tile of queries by itself, then each tile's parts merged in ascending order: the same bits as one after the other.
+  /// Every block of every tile of queries by itself, then each tile's parts merged in ascending order: the same bits as one after the
+  /// other.
   void run_split() {
     const std::int64_t tasks = sharing_.tasks(body_), blocks = sharing_.blocks;
     const std::span<RowState> parts = arena_.make<RowState>(static_cast<std::size_t>(tasks), body_, sizes_.output, arena_);
@@ -307,7 +309,8 @@ class Fold {
     });
     if (count == 0) return false;
     if (products_.phrase != nullptr) {
-      products_.phrase({w.scores.queries(), std::span(tiles).first(count), w.scores.lanes(), dim_, value_dim_, part.softmax, altering, w.phrase});
+      products_.phrase(
+          {w.scores.queries(), std::span(tiles).first(count), w.scores.lanes(), dim_, value_dim_, part.softmax, altering, w.phrase});
     }
     mend(w, part, band, n, block);
     return true;
@@ -406,7 +409,8 @@ std::int64_t fold_scratch(const Body& body) {
   const auto workers = static_cast<std::size_t>(sharing.workers(body)), tasks = static_cast<std::size_t>(sharing.tasks(body));
   std::size_t bytes = workers * Worker::bytes(body, products, sharing) + base::rounded(workers * sizeof(Worker));
   if (sharing.split) {
-    bytes += tasks * RowState::bytes(body, sizes_of(body, products).output) + base::rounded(tasks * sizeof(RowState)) + base::rounded(tasks);
+    bytes +=
+        tasks * RowState::bytes(body, sizes_of(body, products).output) + base::rounded(tasks * sizeof(RowState)) + base::rounded(tasks);
   }
   return static_cast<std::int64_t>(bytes);
 }

@@ -28,9 +28,9 @@ std::size_t TileScores::bytes(const plan::Body& body, const kernel::Products& pr
   const auto sizes = products.sizes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
   const std::size_t frame = base::rounded(formula::TileFrame::bytes(body.score_program)), frames = score_frames(body);
   const auto count = static_cast<std::size_t>(places);
-  return count * base::rounded(sizes.queries) + base::rounded(count * sizeof(std::uint64_t)) + base::rounded(sizes.keys) + 2 * float_tile(body.problem.dim) + float_tile(kTile) +
-         base::rounded(kTile * kTile) + base::rounded(formula::TileFrame::bytes(body.mask_program)) + frames * frame +
-         base::rounded(frames * sizeof(formula::TileFrame));
+  return count * base::rounded(sizes.queries) + base::rounded(count * sizeof(std::uint64_t)) + base::rounded(sizes.keys) +
+         2 * float_tile(body.problem.dim) + float_tile(kTile) + base::rounded(kTile * kTile) +
+         base::rounded(formula::TileFrame::bytes(body.mask_program)) + frames * frame + base::rounded(frames * sizeof(formula::TileFrame));
 }
 
 TileScores::TileScores(const plan::Body& body, const kernel::Products& products, base::Arena& arena, std::int64_t places)
@@ -47,7 +47,8 @@ TileScores::TileScores(const plan::Body& body, const kernel::Products& products,
   seen_ = arena.take<std::uint8_t>(kTile * kTile);
   mask_ = {body.mask_program, arena.take<std::byte>(formula::TileFrame::bytes(body.mask_program))};
   scores_ = arena.make<formula::TileFrame>(score_frames(body));
-  for (formula::TileFrame& frame : scores_) frame = {body.score_program, arena.take<std::byte>(formula::TileFrame::bytes(body.score_program))};
+  for (formula::TileFrame& frame : scores_)
+    frame = {body.score_program, arena.take<std::byte>(formula::TileFrame::bytes(body.score_program))};
 }
 
 void TileScores::locate(const TensorView& q, const QueryTile& queries) {
@@ -65,7 +66,8 @@ void TileScores::locate(const TensorView& q, const QueryTile& queries) {
 
 void TileScores::load_bound(std::int64_t place) {
   const int dim = static_cast<int>(body_.problem.dim);
-  products_.load_queries(q_, offsets_.data(), lanes_, dim, static_cast<float>(body_.scale), loaded_ + static_cast<std::size_t>(place) * query_bytes_);
+  products_.load_queries(q_, offsets_.data(), lanes_, dim, static_cast<float>(body_.scale),
+                         loaded_ + static_cast<std::size_t>(place) * query_bytes_);
   std::uint64_t& unusual = loaded_unusual_[place];
   unusual = 0;
   if (products_.unusual == nullptr) return;

@@ -70,19 +70,19 @@ class TileScores {
   const kernel::Products& products_;
   const kernel::Words& words_;
   std::size_t query_bytes_;
-  std::byte* loaded_;             // [places] tiles of queries as the products read them
-  std::uint64_t* loaded_unusual_; // [places]
+  std::byte* loaded_;              // [places] tiles of queries as the products read them
+  std::uint64_t* loaded_unusual_;  // [places]
   const void* queries_ = nullptr;
-  void* key_buffer_;   // one tile of keys, packed
-  float* qt_;          // [D, 64], for the careful words
-  float* widened_;     // [64, D]
-  float* one_head_;    // [64, 64] scores of one head of several
+  void* key_buffer_;  // one tile of keys, packed
+  float* qt_;         // [D, 64], for the careful words
+  float* widened_;    // [64, D]
+  float* one_head_;   // [64, 64] scores of one head of several
   std::uint8_t* seen_;
   formula::TileFrame mask_;
   std::span<formula::TileFrame> scores_;  // one for each head whose scores the formula tells apart
   kernel::Rows q_, k_;
   QueryTile tile_;
-  std::array<std::int64_t, kTile> offsets_{};    // of the queries in q, in elements
+  std::array<std::int64_t, kTile> offsets_{};  // of the queries in q, in elements
   std::array<std::int64_t, kTile> positions_{};
   std::uint64_t unusual_ = 0;
   std::int64_t b_ = 0;

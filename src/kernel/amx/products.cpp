@@ -83,7 +83,8 @@ void scores(const void* q, const Operand& k, int dim, int count, int lanes, floa
                                  kTile, lanes);
   const __m512 scale = _mm512_set1_ps(queries.scale);
   for (int j = 0; j < count; ++j) {
-    for (int lane = 0; lane < lanes; lane += 16) _mm512_storeu_ps(s + j * kTile + lane, _mm512_mul_ps(_mm512_loadu_ps(s + j * kTile + lane), scale));
+    for (int lane = 0; lane < lanes; lane += 16)
+      _mm512_storeu_ps(s + j * kTile + lane, _mm512_mul_ps(_mm512_loadu_ps(s + j * kTile + lane), scale));
   }
 }
 
@@ -105,7 +106,8 @@ void mix(const void* p, const Operand& v, int value_dim, int count, int lanes, c
     for (int c = 0; c < std::min(rows, value_dim - column); ++c) {
       for (int lane = 0; lane < lanes; lane += 16) {
         float* const place = o + std::int64_t{column + c} * kTile + lane;
-        _mm512_storeu_ps(place, _mm512_fmadd_ps(_mm512_loadu_ps(place), _mm512_loadu_ps(rescale + lane), _mm512_loadu_ps(sum + c * kTile + lane)));
+        _mm512_storeu_ps(place,
+                         _mm512_fmadd_ps(_mm512_loadu_ps(place), _mm512_loadu_ps(rescale + lane), _mm512_loadu_ps(sum + c * kTile + lane)));
       }
     }
   }

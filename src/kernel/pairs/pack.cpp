@@ -124,8 +124,7 @@ std::uint64_t unusual(const Rows& rows, int count, int columns) {
                                                       static_cast<const std::uint16_t*>(at.data) + column);
         const __m512i magnitude = _mm512_and_si512(bits, _mm512_set1_epi16(0x7FFF));
         const __m512i from_one = _mm512_sub_epi16(magnitude, _mm512_set1_epi16(1));
-        any |= _mm512_cmplt_epu16_mask(from_one, _mm512_set1_epi16(0x007F)) |
-               _mm512_cmpge_epu16_mask(magnitude, _mm512_set1_epi16(0x7F80));
+        any |= _mm512_cmplt_epu16_mask(from_one, _mm512_set1_epi16(0x007F)) | _mm512_cmpge_epu16_mask(magnitude, _mm512_set1_epi16(0x7F80));
       }
     } else {
       for (int column = 0; column < columns; column += 16) any |= unusual_lanes(load(at, column, columns - column), at.dtype);
@@ -174,8 +173,8 @@ Operand pack_keys(const Rows& rows, int count, int dim, void* buffer) {
 template <int Parts>
 Operand pack_values(const Rows& rows, int count, int value_dim, void* buffer) {
   auto* const values = static_cast<std::uint16_t*>(buffer);
-  const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2,
-                                       33, 1, 32, 0);
+  const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34,
+                                       2, 33, 1, 32, 0);
   const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
   Stage<Parts> stage;
   clear_rows(stage, count);
@@ -186,7 +185,8 @@ Operand pack_values(const Rows& rows, int count, int value_dim, void* buffer) {
       for (int key = 0; key < kTile; key += 32) {  // 16 pairs of keys: lanes of the result
         __m512i left[16], right[16];
         for (int pair = 0; pair < 16; ++pair) {
-          const __m512i even = _mm512_load_si512(stage.rows[part][key + 2 * pair]), odd = _mm512_load_si512(stage.rows[part][key + 2 * pair + 1]);
+          const __m512i even = _mm512_load_si512(stage.rows[part][key + 2 * pair]),
+                        odd = _mm512_load_si512(stage.rows[part][key + 2 * pair + 1]);
           left[pair] = _mm512_permutex2var_epi16(even, low, odd);
           right[pair] = _mm512_permutex2var_epi16(even, high, odd);
         }

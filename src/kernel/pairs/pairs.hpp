@@ -8,10 +8,10 @@
 //
 // D' is D rounded up to 32, Dv' is Dv rounded up to 16; what is beyond is 0. One Part for bf16. f16 is exactly the sum of two bf16, f32 of
 // three: x = h + m + l, each the nearest bf16 of what is left (Dekker's splitting; Henry, Tang & Heinecke 2019, "Leveraging the bfloat16
-// artificial intelligence datatype for higher-precision computations"). Of the products of parts those that f32 can feel are taken, smallest
-// first: 4 of f16's scores, 3 of its mix, 6 of 9 for f32: as exact as f32 multiply-adds (docs/kernels.md).
-// The units flush denormals and a split needs room below: numbers outside [2^-126, finite] (bf16), not finite (f16), outside
-// [2^-100, 2^120] (f32), 0 apart, are `unusual`.
+// artificial intelligence datatype for higher-precision computations"). Of the products of parts those that f32 can feel are taken,
+// smallest first: 4 of f16's scores, 3 of its mix, 6 of 9 for f32: as exact as f32 multiply-adds (docs/kernels.md). The units flush
+// denormals and a split needs room below: numbers outside [2^-126, finite] (bf16), not finite (f16), outside [2^-100, 2^120] (f32), 0
+// apart, are `unusual`.
 #pragma once
 
 #include <array>

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernel/pairs/exp.hpp"
 #include "kernel/pairs/lanes.hpp"
 #include "kernel/pairs/pairs.hpp"
-#include "kernel/pairs/exp.hpp"
 
 #if HEED_PAIRS
 HEED_PAIRS_BEGIN
