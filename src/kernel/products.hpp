@@ -66,8 +66,9 @@ struct Products {
   std::string_view name;
   int query_tiles;  ///< how many tiles of queries share one packed block of keys
   Sizes (*sizes)(int dim, int value_dim);
-  /// Bit j: row j holds a number that the products do not take. Null: they take all, and NaN shows in O.
-  std::uint64_t (*unusual)(const Rows& rows, int count, int columns);
+  /// Bit j: row j of queries, of keys or values, holds a number that the products do not take. Null: they take all.
+  std::uint64_t (*unusual_queries)(const Rows& rows, int count, int columns);
+  std::uint64_t (*unusual_keys)(const Rows& rows, int count, int columns);
   /// Queries, row i at element offset slots[i] (rows.row_stride is 1); lanes beyond `count` are zero.
   void (*load_queries)(const Rows& rows, const std::int64_t* slots, int count, int dim, float scale, void* q);
   /// Rows of keys or values where they lie, or packed into `buffer`.
@@ -83,8 +84,8 @@ struct Products {
   void (*merge)(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int lanes);
   /// Lanes of `state` <- lanes of `exact`, whose O is [Dv, 64].
   void (*adopt)(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t lanes, int value_dim);
-  /// Bit i: O of lane i holds NaN.
-  std::uint64_t (*nan_lanes)(const SoftmaxRows& state, int value_dim, int lanes);
+  /// Bit i: O of lane i is to be folded again by the careful words: it holds NaN. Null where `unusual_keys` has told before.
+  std::uint64_t (*suspects)(const SoftmaxRows& part, int value_dim, int lanes);
   /// Words::finish for lanes [first, first + lanes).
   void (*finish)(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);
   /// Folds a list of tiles at once; null: word by word.

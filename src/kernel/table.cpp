@@ -4,6 +4,7 @@
 #include "kernel/amx/amx.hpp"
 #include "kernel/classic.hpp"
 #include "kernel/dot/dot.hpp"
+#include "kernel/few.hpp"
 #include "kernel/pairs/pairs.hpp"
 #include "kernel/simd/simd.hpp"
 #include "reference/attend.hpp"
@@ -29,7 +30,30 @@ std::string dot_declines(const plan::Body& body) {
 }
 #endif
 
+std::string decode_declines(const plan::Body& body) {
+  const std::int64_t lanes = body.layout.heads_per_tile * body.layout.queries;
+  if (lanes > kFewLanes) {
+    return "is for at most " + std::to_string(kFewLanes) + " rows on the same keys (query heads of a key head, times queries); here " +
+           std::to_string(lanes);
+  }
+  return simd_declines(body);
+}
+
+const Products& decode_products(DType dtype) {
+#if HEED_PAIRS
+  if (dtype == DType::kBF16 && base::cpu().avx512_bf16) return dot::few_products();
+#endif
+  return simd::few_products(dtype);
+}
+
 constexpr Kernel kTable[] = {
+    {.name = "decode",
+     .what = "fused: few queries, keys and values read in place once for all heads of their group; memory linear in T",
+     .fused = true,
+     .products = decode_products,
+     .decline = decode_declines,
+     .scratch = walk::fold_scratch,
+     .run = walk::fold},
 #if HEED_PAIRS
     {.name = "amx",
      .what = "fused: the matrix unit, interleaved with the softmax; memory linear in T",

@@ -269,8 +269,8 @@ class Fold {
     const int count = w.scores.keys(tile);
     block.k[at] = products_.keys(k, count, dim_, w.k_buffer + to * sizes_.keys);
     block.v[at] = products_.values(v, count, value_dim_, w.v_buffer + to * sizes_.values);
-    if (products_.unusual == nullptr) return;
-    block.unusual[at] = products_.unusual(k, count, dim_) | products_.unusual(v, count, value_dim_);
+    if (products_.unusual_keys == nullptr) return;
+    block.unusual[at] = products_.unusual_keys(k, count, dim_) | products_.unusual_keys(v, count, value_dim_);
     block.any_unusual |= block.unusual[at] != 0;
   }
 
@@ -332,7 +332,8 @@ class Fold {
   /// Rows that met numbers which the products do not take are folded again by the careful words.
   void mend(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
     const int lanes = w.scores.lanes();
-    std::uint64_t rows = products_.unusual != nullptr ? w.scores.unusual_queries() : products_.nan_lanes(part.softmax, value_dim_, lanes);
+    std::uint64_t rows = w.scores.unusual_queries();
+    if (products_.suspects != nullptr) rows |= products_.suspects(part.softmax, value_dim_, lanes);
     if (rows == 0 && !block.any_unusual) return;
     const kernel::Words& words = kernel::best_words();
     w.careful.clear();

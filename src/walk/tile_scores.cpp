@@ -70,8 +70,8 @@ void TileScores::load_bound(std::int64_t place) {
                          loaded_ + static_cast<std::size_t>(place) * query_bytes_);
   std::uint64_t& unusual = loaded_unusual_[place];
   unusual = 0;
-  if (products_.unusual == nullptr) return;
-  for (int i = 0; i < lanes_; ++i) unusual |= (products_.unusual(q_.from(offsets_[static_cast<std::size_t>(i)]), 1, dim) & 1) << i;
+  if (products_.unusual_queries == nullptr) return;
+  for (int i = 0; i < lanes_; ++i) unusual |= (products_.unusual_queries(q_.from(offsets_[static_cast<std::size_t>(i)]), 1, dim) & 1) << i;
 }
 
 void TileScores::bind_place(const TensorView& k, std::int64_t place) {
@@ -125,7 +125,8 @@ int TileScores::keys(std::int64_t tile) const {
 void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
   const int count = keys(tile), dim = static_cast<int>(body_.problem.dim);
   const kernel::Rows rows = k_.from(tile * kTile);
-  if (unusual_ != 0 || (products_.unusual != nullptr && products_.unusual(rows, count, dim) != 0)) return make_carefully(tile, verdict, s);
+  if (unusual_ != 0 || (products_.unusual_keys != nullptr && products_.unusual_keys(rows, count, dim) != 0))
+    return make_carefully(tile, verdict, s);
   products_.scores(queries_, products_.keys(rows, count, dim, key_buffer_), dim, count, lanes_, s);
   alter(tile, verdict, s);
 }

@@ -118,7 +118,8 @@ constexpr Products products_by_parts() {
   return {.name = "amx",
           .query_tiles = 16,
           .sizes = pairs::sizes<Parts>,
-          .unusual = pairs::unusual,
+          .unusual_queries = pairs::unusual,
+          .unusual_keys = pairs::unusual,
           .load_queries = pairs::load_queries<Parts>,
           .keys = keys<Parts>,
           .values = pairs::pack_values<Parts>,
@@ -127,7 +128,7 @@ constexpr Products products_by_parts() {
           .mix = mix<Parts>,
           .merge = simd::merge,
           .adopt = simd::adopt,
-          .nan_lanes = simd::nan_lanes,
+          .suspects = nullptr,
           .finish = pairs::finish,
           .phrase = phrase<Parts>,
           .phrase_bytes = phrase_bytes<Parts>};

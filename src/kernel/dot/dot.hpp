@@ -8,5 +8,7 @@
 namespace heed::kernel::dot {
 
 [[nodiscard]] const Products& products(DType dtype);
+/// For at most kFewLanes queries in bf16 (kernel/few.hpp).
+[[nodiscard]] const Products& few_products();
 
 }  // namespace heed::kernel::dot

@@ -41,7 +41,8 @@ constexpr Products products_for(int query_tiles) {
   return {.name = "simd",
           .query_tiles = query_tiles,
           .sizes = sizes,
-          .unusual = nullptr,
+          .unusual_queries = nullptr,
+          .unusual_keys = nullptr,
           .load_queries = queries,
           .keys = float_rows,
           .values = float_rows,
@@ -50,7 +51,7 @@ constexpr Products products_for(int query_tiles) {
           .mix = mix_floats,
           .merge = merge,
           .adopt = adopt,
-          .nan_lanes = nan_lanes,
+          .suspects = nan_lanes,
           .finish = finish_lanes};
 }
 

@@ -30,5 +30,7 @@ void adopt(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t lan
 [[nodiscard]] std::uint64_t nan_lanes(const SoftmaxRows& state, int value_dim, int lanes);
 void finish_lanes(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);
 [[nodiscard]] const Products& products(DType dtype);
+/// For at most kFewLanes queries (few.hpp).
+[[nodiscard]] const Products& few_products(DType dtype);
 
 }  // namespace heed::kernel::simd
