@@ -19,12 +19,14 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -35,60 +37,94 @@ RUNS = 3  # of each in a round
 
 @dataclass(frozen=True)
 class Case:
-    t: int
+    t: int  # keys, and queries where tq does not say otherwise
     d: int = 64
     heads: int = 4
     dtype: str = "f32"
     mask: str = ""
     scores: tuple[str, ...] = ()
     threads: int = 1
+    tq: int = 0
+    kv_heads: int = 0  # 0: as many as heads
+    tables: tuple[str, ...] = ()  # NAME=FILE, what the mask looks up
+    pairs: int = 0  # visible ones of a head, counted where the mask is neither full nor causal
+
+    @property
+    def queries(self) -> int:
+        return self.tq or self.t
 
     @property
     def flop(self) -> float:
-        return 4.0 * self.heads * self.t * self.t * self.d * (0.5 if self.mask == "causal" else 1.0)
+        return 4.0 * self.heads * self.d * (self.pairs or self.queries * self.t * (0.5 if self.mask == "causal" else 1.0))
+
+    @property
+    def key_value_bytes(self) -> int:
+        return 2 * (self.kv_heads or self.heads) * self.t * self.d * DTYPES[self.dtype].itemsize
 
     @property
     def name(self) -> str:
         return f"{self.dtype} d={self.d} T={self.t:,} H={self.heads} {self.mask or 'full'}"
 
+    def options(self) -> list[str]:
+        """As `heed bench` takes them."""
+        return [f"--tq={self.queries}", f"--tk={self.t}", f"--d={self.d}", f"--heads={self.heads}", f"--kv-heads={self.kv_heads or self.heads}",
+                f"--dtype={self.dtype}", f"--threads={self.threads}", *([f"--mask={self.mask}"] if self.mask else []),
+                *(f"--score={score}" for score in self.scores), *(f"--table={table}" for table in self.tables)]
 
-def heed(tool: Path, case: Case, repeat: int = RUNS, alone: bool = True) -> Any:
-    """What `heed bench --json` says of the case."""
-    command = [str(tool), "bench", "--json", f"--t={case.t}", f"--d={case.d}", f"--heads={case.heads}", f"--dtype={case.dtype}",
-               f"--threads={case.threads}", f"--repeat={repeat}"]
-    command += ["--alone"] if alone else []
-    command += [f"--mask={case.mask}"] if case.mask else []
-    command += [f"--score={score}" for score in case.scores]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+def heed_json(tool: Path, *options: str) -> Any:
+    """What `heed bench --json` says."""
+    done = subprocess.run([str(tool), "bench", "--json", *options], capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"{' '.join(command[1:])}: {done.stderr.strip()}")
+        sys.exit(f"heed bench {' '.join(options)}: {done.stderr.strip()}")
     return json.loads(done.stdout)
 
 
-def pytorch(case: Case, attn_mask: torch.Tensor | None = None) -> Callable[[], float]:
-    """A function that runs PyTorch RUNS times and returns the best time."""
-    generator = torch.Generator().manual_seed(1)
-    shape = (1, case.heads, case.t, case.d)
-    q, k, v = (torch.randn(shape, generator=generator).to(DTYPES[case.dtype]) for _ in range(3))
+def timed(call: Callable[[], object], threads: int, runs: int = RUNS) -> Callable[[], float]:
+    """A function that makes so many calls in this process and returns the best time."""
 
     def seconds() -> float:
-        torch.set_num_threads(case.threads)
+        torch.set_num_threads(threads)
         best = float("inf")
-        for _ in range(RUNS):
+        for _ in range(runs):
             start = time.perf_counter()
-            F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask, is_causal=attn_mask is None and case.mask == "causal")
+            call()
             best = min(best, time.perf_counter() - start)
         return best
 
     return seconds
 
 
+def random_inputs(case: Case) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Q [1, H, Tq, D], K and V [1, Hkv, Tk, D]."""
+    generator = torch.Generator().manual_seed(1)
+
+    def normal(heads: int, length: int) -> torch.Tensor:
+        return torch.randn((1, heads, length, case.d), generator=generator).to(DTYPES[case.dtype])
+
+    kv_heads = case.kv_heads or case.heads
+    return normal(case.heads, case.queries), normal(kv_heads, case.t), normal(kv_heads, case.t)
+
+
+def pytorch(case: Case, attn_mask: torch.Tensor | None = None) -> Callable[[], float]:
+    """PyTorch's scaled_dot_product_attention on the case, as a contender."""
+    q, k, v = random_inputs(case)
+    is_causal = attn_mask is None and case.mask == "causal"
+    return timed(lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask, is_causal=is_causal), case.threads)
+
+
 class Bench:
-    """The tool, the number of rounds, and the text so far."""
+    """The tool, the number of rounds, the machine's limits by number of threads, the kernels that ran by dtype, and the text so far."""
 
     def __init__(self, tool: Path, rounds: int, quick: bool) -> None:
         self.tool, self.rounds, self.quick = tool, rounds, quick
+        self.limits = {threads: self.measured_limits(threads) for threads in (1, 2)}
+        self.kernels: dict[str, set[str]] = {}
         self.text: list[str] = []
+
+    def measured_limits(self, threads: int) -> dict[str, float]:
+        limits: dict[str, float] = heed_json(self.tool, "--limits", f"--threads={threads}")["limits"]
+        return limits
 
     def say(self, line: str = "") -> None:
         print(line, flush=True)
@@ -102,8 +138,14 @@ class Bench:
     def row(self, *cells: object) -> None:
         self.say("| " + " | ".join(map(str, cells)) + " |")
 
+    def report(self, case: Case, repeat: int = RUNS, alone: bool = True) -> Any:
+        """What `heed bench --json` says of the case."""
+        report = heed_json(self.tool, *case.options(), f"--repeat={repeat}", *(["--alone"] if alone else []))
+        self.kernels.setdefault(case.dtype, set()).add(report["kernel"])
+        return report
+
     def heed(self, case: Case, repeat: int = RUNS) -> Callable[[], float]:
-        return lambda: heed(self.tool, case, repeat)["seconds"]
+        return lambda: self.report(case, repeat)["seconds"]
 
     def best(self, *contenders: Callable[[], float], rounds: int = 0) -> list[float]:
         """The best time of each; they take turns, and the order is turned around from round to round."""
@@ -127,8 +169,9 @@ def size(count: float) -> str:
     return f"{count:.1f} GiB"
 
 
-def verdict(good: bool) -> str:
-    return "met" if good else "**missed**"
+def verdict(good: bool, target: float | None = None) -> str:
+    """Whether a target was met; with the target before it where it differs from row to row."""
+    return ("" if target is None else f"{target}: ") + ("met" if good else "**missed**")
 
 
 def dense_cases(quick: bool) -> Iterator[Case]:
@@ -139,14 +182,28 @@ def dense_cases(quick: bool) -> Iterator[Case]:
                     yield Case(t, d, dtype=dtype, mask=mask)
 
 
+BF16_TARGETS = {(64, 1024): (2.6, 3.0), (128, 1024): (1.9, 2.2), (64, 4096): (3.2, 3.3), (128, 4096): (2.5, 2.6)}  # d, T: full, causal
+DENSE_TARGETS = {"f32": {64: 2.1, 128: 1.9}, "f16": {64: 1.3, 128: 0.85}}
+WITHOUT_MATRIX_UNIT = {"f32": {64: 1.1, 128: 1.0}}
+
+
+def dense_target(case: Case, matrix_unit: bool) -> float | None:
+    """The ratio that heed is to reach, if there is one."""
+    if case.dtype == "bf16" and matrix_unit:
+        return BF16_TARGETS[case.d, case.t][case.mask == "causal"]
+    return (DENSE_TARGETS if matrix_unit else WITHOUT_MATRIX_UNIT).get(case.dtype, {}).get(case.d)
+
+
 def dense(bench: Bench) -> None:
-    """Full and causal attention, one thread and two."""
-    bench.table("Full and causal", ["case", "threads", "heed GFLOP/s", "PyTorch GFLOP/s", "ratio"])
+    """Full and causal attention, one thread and two. Targets by dtype, and by whether the machine has a matrix unit."""
+    bench.table("Full and causal", ["case", "threads", "heed GFLOP/s", "PyTorch GFLOP/s", "ratio", "target"])
     for case in dense_cases(bench.quick):
+        target = dense_target(case, bench.limits[1]["matrix_unit"] > 0)
         for threads in (1, 2):
             run = replace(case, threads=threads)
             ours, theirs = bench.best(bench.heed(run), pytorch(run))
-            bench.row(case.name, threads, f"{case.flop / ours / 1e9:.1f}", f"{case.flop / theirs / 1e9:.1f}", f"{theirs / ours:.2f}")
+            bench.row(case.name, threads, f"{case.flop / ours / 1e9:.1f}", f"{case.flop / theirs / 1e9:.1f}", f"{theirs / ours:.2f}",
+                      "" if target is None else verdict(theirs / ours >= target, target))
 
 
 def threads(bench: Bench) -> None:
@@ -158,6 +215,36 @@ def threads(bench: Bench) -> None:
             two = replace(one, threads=2)
             ours, ours_two, theirs, theirs_two = bench.best(bench.heed(one), bench.heed(two), pytorch(one), pytorch(two))
             bench.row(one.name, f"{ours / ours_two:.2f}", f"{theirs / theirs_two:.2f}", verdict(ours / ours_two >= 1.85))
+
+
+def by_hand(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Attention of one query as two matrix products; the heads of a group stand where a matrix has its rows."""
+    grouped = q.view(1, k.shape[1], -1, q.shape[-1]) * q.shape[-1] ** -0.5  # [1, Hkv, H / Hkv, D]
+    return torch.softmax(grouped @ k.mT, dim=-1) @ v  # [1, Hkv, H / Hkv, D]
+
+
+def decode(bench: Bench) -> None:
+    """One query: how fast K and V are read. Target: 85 % of a plain read of DRAM, which takes its turn beside."""
+    runs, rounds = 10, min(bench.rounds, 3)  # a run is short, but making its inputs takes seconds
+    bench.table("One query, 32 heads on 8 heads of keys, d = 128: GB/s of K and V", [
+        "case", "threads", "K and V", "heed", "plain read of DRAM", "PyTorch enable_gqa", "PyTorch by hand, grouped", "heed / plain read",
+        "target 85 %"])
+    for dtype in ("bf16",) if bench.quick else ("bf16", "f16", "f32"):
+        for keys in (16384,) if bench.quick else (16384, 131072):
+            case = Case(keys, 128, 32, dtype, tq=1, kv_heads=8)
+            q, k, v = random_inputs(case)
+            for threads in (1, 2):
+                run = replace(case, threads=threads)
+                times = bench.best(
+                    bench.heed(run, runs),
+                    lambda n=threads, count=case.key_value_bytes: count / bench.measured_limits(n)["dram"],
+                    timed(lambda q=q, k=k, v=v: F.scaled_dot_product_attention(q, k, v, enable_gqa=True), threads, runs),
+                    timed(lambda q=q, k=k, v=v: by_hand(q, k, v), threads, runs), rounds=rounds)
+                share = times[1] / times[0]
+                bench.row(f"{dtype} Tk={keys:,}", threads, size(case.key_value_bytes),
+                          *(f"{case.key_value_bytes / seconds / 1e9:.1f}" for seconds in times), f"{share:.0%}", verdict(share >= 0.85))
+    bench.say("\nThe plain read is `limits.dram` of `heed bench --limits` on as many threads, from buffers beyond the caches. A share above 100 % "
+              "is possible where caches hold a part of K and V.")
 
 
 def band(t: int, width: int) -> torch.Tensor:
@@ -178,20 +265,83 @@ def window(bench: Bench) -> None:
         bench.row(f"PyTorch {dtype} with a mask tensor of {size(t * t)}", milliseconds(masked), f"{full / masked:.2f}", "")
 
 
+def compiled_flex(case: Case, width: int) -> tuple[Callable[[], float], float, float]:
+    """FlexAttention under a window, compiled for the case's threads, as a contender; the seconds that its block mask and it took to make."""
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention  # not in every PyTorch
+
+    def visible(_batch: torch.Tensor, _head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        return (k <= q) & (q - k < width)
+
+    torch.set_num_threads(case.threads)  # compiled code keeps it
+    q, k, v = random_inputs(case)
+    start = time.perf_counter()
+    block_mask = create_block_mask(visible, None, None, case.t, case.t, device="cpu")
+    middle = time.perf_counter()
+    flex = torch.compile(flex_attention)
+    flex(q, k, v, block_mask=block_mask)
+    return timed(lambda: flex(q, k, v, block_mask=block_mask), case.threads), middle - start, time.perf_counter() - middle
+
+
+def flex(bench: Bench) -> None:
+    """A window of 256 keys, beside torch.compile(flex_attention). Target: 4 times as fast."""
+    case = Case(4096, dtype="bf16", mask="window(256)")
+    bench.table(f"FlexAttention compiled, {case.name}, one thread", ["who", "time", "ratio", "target 4"])
+    with tempfile.TemporaryDirectory() as folder:  # of compiled code: what an earlier run left would hide the time that it takes
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+        try:
+            theirs, mask_seconds, compile_seconds = compiled_flex(case, 256)
+        except Exception as error:  # a missing compiler, an unsupported machine: PyTorch has many classes for it
+            bench.row("FlexAttention", "", "", "")
+            bench.say(f"\nFlexAttention does not compile here: {' '.join(str(error).split())[:200]}")
+            return
+        ours, flexible = bench.best(bench.heed(case), theirs)
+    bench.row("heed", milliseconds(ours), f"{flexible / ours:.2f}", verdict(flexible / ours >= 4))
+    bench.row("FlexAttention", milliseconds(flexible), "", "")
+    bench.row("FlexAttention, its compilation, once", milliseconds(compile_seconds), "", "")
+    bench.row("FlexAttention, its block mask, once", milliseconds(mask_seconds), "", "")
+
+
 FORMULAS = {"ALiBi by name": "alibi(4)", "ALiBi as typed": "s + 0.25 * (k - q)", "softcap as typed": "30.0 * tanh(s / 30.0)",
             "temperature as typed": "s / 2.0"}
 
 
+def formula_target(case: Case, formula: str) -> float | None:
+    """What a formula may take of plain attention's time, if that is limited."""
+    if case.dtype == "f32":
+        return 1.25
+    return None if formula.startswith("temperature") else 1.5
+
+
 def formulas(bench: Bench) -> None:
-    """What a score formula costs. Target in f32: 1.25 times plain attention."""
-    bench.table("Score formulas, one thread", ["case", "formula", "time / plain", "target 1.25 in f32"])
-    for dtype in ("f32", "bf16"):
+    """What a score formula costs. Targets: 1.25 times plain attention in f32; 1.5 times for ALiBi and softcap in bf16."""
+    bench.table("Score formulas, one thread", ["case", "formula", "time / plain", "target"])
+    for dtype, d in (("f32", 64), ("bf16", 64), ("bf16", 128)):
         for mask in ("", "causal"):
-            plain = Case(1024 if bench.quick else 4096, dtype=dtype, mask=mask)
+            plain = Case(1024 if bench.quick else 4096, d, dtype=dtype, mask=mask)
             times = bench.best(bench.heed(plain), *(bench.heed(replace(plain, scores=(text,))) for text in FORMULAS.values()))
             for (name, text), seconds in zip(FORMULAS.items(), times[1:], strict=True):
-                ratio = seconds / times[0]
-                bench.row(plain.name, f"{name}: `{text}`", f"{ratio:.3f}", verdict(ratio <= 1.25) if dtype == "f32" else "")
+                ratio, target = seconds / times[0], formula_target(plain, name)
+                bench.row(plain.name, f"{name}: `{text}`", f"{ratio:.3f}", "" if target is None else verdict(ratio <= target, target))
+
+
+def documents(bench: Bench) -> None:
+    """Documents of 512 tokens packed into a sequence. Target: a visible pair costs at most 1.15 times what it costs under causal."""
+    bench.table("Documents of 512 tokens, `causal & doc[q] == doc[k]`, one thread",
+                ["case", "visible pairs of a head", "time", "causal's pairs", "causal's time", "time of a pair / causal's", "target 1.15"])
+    with tempfile.TemporaryDirectory() as folder:
+        for t in (1024,) if bench.quick else (4096, 8192):
+            doc = np.arange(t) // 512
+            file = Path(folder) / f"doc{t}.npy"
+            np.save(file, doc)
+            everything = np.tri(t, dtype=bool)  # [q, k]
+            within = everything & (doc[:, None] == doc[None, :])
+            for d in (64, 128):
+                causal = Case(t, d, dtype="bf16", mask="causal", pairs=int(everything.sum()))
+                case = replace(causal, mask="causal & doc[q] == doc[k]", tables=(f"doc={file}",), pairs=int(within.sum()))
+                ours, whole = bench.best(bench.heed(case), bench.heed(causal))
+                ratio = (ours / case.pairs) / (whole / causal.pairs)
+                bench.row(f"bf16 d={d} T={t:,} H={case.heads}", f"{case.pairs:,}", milliseconds(ours), f"{causal.pairs:,}",
+                          milliseconds(whole), f"{ratio:.3f}", verdict(ratio <= 1.15))
 
 
 def typed(bench: Bench) -> None:
@@ -207,11 +357,27 @@ def long(bench: Bench) -> None:
     """One long head, causal, two threads: time, and scratch against the S x S matrix."""
     case = Case(16384 if bench.quick else 131072, heads=1, mask="causal", threads=2)
     bench.table("A long sequence, two threads", ["case", "who", "time", "GFLOP/s", "scratch", "S x S in f32"])
-    report = heed(bench.tool, case, 1)
+    report = bench.report(case, 1)
     bench.row(case.name, "heed", milliseconds(report["seconds"]), f"{case.flop / report['seconds'] / 1e9:.1f}", size(report["scratch_bytes"]),
               size(report["square_bytes"]))
     theirs = pytorch(case)()
     bench.row("", "PyTorch", milliseconds(theirs), f"{case.flop / theirs / 1e9:.1f}", "", "")
+    long_typed(bench)
+
+
+def long_typed(bench: Bench) -> None:
+    """The same under a mask as typed, in bf16. Target: 80 % of the rate at an eighth of the length."""
+    t, width = (16384, 12500) if bench.quick else (131072, 100000)
+    text = f"k <= q & q - k < {width}"
+    long_case, short_case = (Case(length, heads=1, dtype="bf16", mask=text, threads=2, pairs=sum(min(q + 1, width) for q in range(length)))
+                             for length in (t, t // 8))
+    bench.table(f"A long sequence under a mask as typed, `{text}`, bf16, d = 64, one head, two threads",
+                ["T", "visible pairs", "time", "GFLOP/s", "rate / the short one's", "target 80 %"])
+    seconds, short_seconds = bench.best(bench.heed(long_case, 1), bench.heed(short_case), rounds=min(bench.rounds, 2))
+    rate, short_rate = long_case.flop / seconds / 1e9, short_case.flop / short_seconds / 1e9
+    bench.row(f"{short_case.t:,}", f"{short_case.pairs:,}", milliseconds(short_seconds), f"{short_rate:.1f}", "", "")
+    bench.row(f"{long_case.t:,}", f"{long_case.pairs:,}", milliseconds(seconds), f"{rate:.1f}", f"{rate / short_rate:.0%}",
+              verdict(rate / short_rate >= 0.8))
 
 
 def classic(bench: Bench) -> None:
@@ -219,14 +385,14 @@ def classic(bench: Bench) -> None:
     bench.table("Classic beside simd, one thread", ["case", "kernel", "time", "GFLOP/s", "scratch"])
     for mask in ("", "causal"):
         case = Case(1024 if bench.quick else 4096, mask=mask)
-        reports = [heed(bench.tool, case, alone=False) for _ in range(bench.rounds)]
+        reports = [bench.report(case, alone=False) for _ in range(bench.rounds)]
         ours = min(report["seconds"] for report in reports)
         plain = min(report["classic"]["seconds"] for report in reports)
         bench.row(case.name, reports[0]["kernel"], milliseconds(ours), f"{case.flop / ours / 1e9:.1f}", size(reports[0]["scratch_bytes"]))
         bench.row("", "classic", milliseconds(plain), f"{case.flop / plain / 1e9:.1f}", size(reports[0]["classic"]["scratch_bytes"]))
 
 
-PARTS = {part.__name__: part for part in (dense, threads, window, formulas, typed, long, classic)}
+PARTS = {part.__name__: part for part in (dense, threads, decode, window, flex, formulas, documents, typed, long, classic)}
 
 
 def cpu_name() -> str:
@@ -241,11 +407,25 @@ def found_here(tool: Path) -> str:
     return " ".join(line.partition("found here")[2].strip() for line in text.splitlines() if line.startswith("found here"))
 
 
+def limits_text(limits: dict[str, float], threads: int) -> str:
+    units = [(f"{name} {limits[key] / 1e9:.0f} GFLOP/s" if limits[key] else f"no {name}")
+             for key, name in (("multiply_add", "f32 multiply-adds"), ("bf16_dot", "bf16 dot products"), ("matrix_unit", "matrix unit"))]
+    reads = [f"{key.upper()} {limits[key] / 1e9:.0f}" for key in ("l1", "l2", "l3", "dram")]
+    return (f"- limits measured on {threads} thread{'s' if threads > 1 else ''}: {', '.join(units)}, exp {limits['exp'] / 1e9:.1f} G/s, "
+            f"GB/s read from {', '.join(reads)}")
+
+
+def kernels_text(bench: Bench) -> str:
+    return "- heed's kernels that ran: " + "; ".join(f"{dtype} {', '.join(sorted(ran))}" for dtype, ran in bench.kernels.items())
+
+
 def head(bench: Bench) -> None:
     bench.say(f"# heed against PyTorch, {datetime.date.today()}\n")
     bench.say(f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores; heed's instruction sets: {found_here(bench.tool)}; "
               f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; load at the start {os.getloadavg()[0]:.2f}; "
-              f"{bench.rounds} rounds of {RUNS} runs, the best counts.")
+              f"{bench.rounds} rounds of {RUNS} runs, the best counts.\n")
+    for threads, limits in bench.limits.items():
+        bench.say(limits_text(limits, threads))
 
 
 def result_file() -> Path:
@@ -262,9 +442,12 @@ def main() -> None:
     options = parser.parse_args()
     bench = Bench(options.tool.resolve(), options.rounds or (2 if options.quick else 5), options.quick)
     head(bench)
+    head_end = len(bench.text)
     with torch.inference_mode():
         for name in options.only.split(","):
             PARTS[name](bench)
+    print(f"\n{kernels_text(bench)}")
+    bench.text.insert(head_end, kernels_text(bench))
     if not options.quick and options.only == ",".join(PARTS):
         result_file().parent.mkdir(exist_ok=True)
         result_file().write_text("\n".join(bench.text) + "\n")

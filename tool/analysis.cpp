@@ -56,7 +56,7 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted) {
   if (wanted.statistics) results.effective = make_tensor("effective keys", statistic, rows);
   Tensor spare;
   if (!wanted.o) spare = make_tensor("O", p.dtype, {p.batch, p.heads, p.queries, p.value_dim});
-  const double expected = ::isatty(STDERR_FILENO) ? plan.expected_seconds() : 0;
+  const double expected = ::isatty(STDERR_FILENO) ? plan.expected().seconds : 0;
   {
     require_scratch(plan);
     const Progress progress("attending", expected);
@@ -166,7 +166,8 @@ nlohmann::json to_json(const Plan& plan) {
           {"scratch_bytes", plan.scratch_bytes()},
           {"square_bytes", plan.square_bytes()},
           {"flop", plan.flops()},
-          {"expected_seconds", plan.expected_seconds()},
+          {"expected_seconds", plan.expected().seconds},
+          {"binds", plan.expected().limit},
           {"refusals", refusals}};
 }
 

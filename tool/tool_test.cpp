@@ -153,7 +153,8 @@ TEST_F(ToolTest, ExplainIsThePlans) {
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_NE(ran.out.find("kernel    classic"), std::string::npos);
   EXPECT_NE(ran.out.find("simd: another kernel was asked for"), std::string::npos);
-  EXPECT_EQ(json({"explain", kExample}).at("plan").at("kernel"), Plan({.queries = 8, .keys = 8, .dim = 8, .value_dim = 8}).kernel());
+  EXPECT_EQ(json({"explain", kExample}).at("plan").at("kernel"),
+            Plan({.queries = 64, .keys = 64, .dim = 64, .value_dim = 64, .dtype = DType::kBF16}).kernel());
 }
 
 TEST_F(ToolTest, DrawsInTheTerminalAndAsPng) {

@@ -42,6 +42,12 @@ struct Outputs {
   TensorSpan weights{};    ///< [B, Hq, Tq, Tk] f32: P, the S x S matrix itself
 };
 
+/// How long a run should take here, and what it is that takes so long.
+struct Expected {
+  double seconds = 0;  ///< 0: no estimate (the reference, an empty problem)
+  std::string limit;   ///< "f32 multiply-adds", "bf16 dot products", "matrix unit", "exp", "L2" or "DRAM": the limit that binds
+};
+
 namespace plan {
 struct Body;
 }
@@ -63,9 +69,9 @@ class Plan {
   [[nodiscard]] std::int64_t square_bytes() const;
   /// Floating-point operations of the visited tiles: 2 (D + Dv) per pair of a query and a key.
   [[nodiscard]] double flops() const;
-  /// Seconds that run() is expected to take, from this machine's measured rate; measured for some milliseconds at each call; formulas and
-  /// widening are not counted. 0 from the reference, which has no rate.
-  [[nodiscard]] double expected_seconds() const;
+  /// What run() is expected to take, by counting its work and the limits of this machine; these are measured at the first call in a
+  /// process, for some 50 milliseconds. An estimate: it decides nothing.
+  [[nodiscard]] Expected expected() const;
   /// The whole decision in plain text, a line per fact.
   [[nodiscard]] std::string explain() const;
 

@@ -30,6 +30,14 @@ std::string dot_declines(const plan::Body& body) {
 }
 #endif
 
+double one(DType) {
+  return 1;
+}
+/// Products of parts for one of the definition: pairs.hpp; the mean of scores and mix.
+double by_parts(DType dtype) {
+  return dtype == DType::kBF16 ? 1 : dtype == DType::kF16 ? 3.5 : 6;
+}
+
 std::string decode_declines(const plan::Body& body) {
   const std::int64_t lanes = body.layout.heads_per_tile * body.layout.queries;
   if (lanes > kFewLanes) {
@@ -49,6 +57,7 @@ const Products& decode_products(DType dtype) {
 constexpr Kernel kTable[] = {
     {.name = "decode",
      .what = "fused: few queries, keys and values read in place once for all heads of their group; memory linear in T",
+     .price = {.products = one, .lane_step = 1},
      .fused = true,
      .products = decode_products,
      .decline = decode_declines,
@@ -57,6 +66,7 @@ constexpr Kernel kTable[] = {
 #if HEED_PAIRS
     {.name = "amx",
      .what = "fused: the matrix unit, interleaved with the softmax; memory linear in T",
+     .price = {.unit = plan::Unit::kMatrixUnit, .products = by_parts, .overlaps = true, .packs = true},
      .fused = true,
      .products = amx::products,
      .decline = amx_declines,
@@ -64,6 +74,7 @@ constexpr Kernel kTable[] = {
      .run = walk::fold},
     {.name = "dot",
      .what = "fused: AVX-512 products of bf16 pairs; memory linear in T",
+     .price = {.unit = plan::Unit::kBF16Dot, .products = by_parts, .packs = true},
      .fused = true,
      .products = dot::products,
      .decline = dot_declines,
@@ -72,6 +83,7 @@ constexpr Kernel kTable[] = {
 #endif
     {.name = "simd",
      .what = "fused: folds visible tiles into a running softmax with Highway vectors; memory linear in T",
+     .price = {.products = one},
      .fused = true,
      .products = simd::products,
      .decline = simd_declines,
@@ -79,6 +91,7 @@ constexpr Kernel kTable[] = {
      .run = walk::fold},
     {.name = "classic",
      .what = "bmm, softmax, bmm on the whole S x S matrix; returns it when wanted",
+     .price = {.products = one, .every_tile = true, .slowness = 2},
      .fused = false,
      .products = simd::products,
      .decline = classic::decline,
@@ -86,6 +99,7 @@ constexpr Kernel kTable[] = {
      .run = classic::run},
     {.name = "reference",
      .what = "the definition, one place at a time in double; any dtype",
+     .price = {.products = one, .lane_step = 1, .every_tile = true, .slowness = 1000},
      .fused = false,
      .products = simd::products,
      .decline = reference::decline,

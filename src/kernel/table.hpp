@@ -9,6 +9,7 @@
 #include <heed/plan.hpp>
 
 #include "plan/body.hpp"
+#include "plan/cost.hpp"
 
 namespace heed::kernel {
 
@@ -17,6 +18,7 @@ struct Products;
 struct Kernel {
   std::string_view name;
   std::string_view what;                            ///< one sentence for people
+  plan::Price price;                                ///< how it spends
   bool fused;                                       ///< memory linear in T; strict mode accepts nothing else
   const Products& (*products)(DType dtype);         ///< what walks of this kernel multiply with, census of its plans included
   std::string (*decline)(const plan::Body& body);   ///< empty: accepts

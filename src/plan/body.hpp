@@ -53,6 +53,5 @@ void check_output(const char* name, const TensorSpan& span, const Dims& shape, s
 /// Fills kernel and refusals; throws Error when no kernel accepts.
 void choose_kernel(Body& body);
 [[nodiscard]] std::string explain(const Plan& plan);
-[[nodiscard]] double expected_seconds(const Body& body);
 
 }  // namespace heed::plan

@@ -1,8 +1,12 @@
-// Choosing: the table of kernels in order, every refusal kept. Nothing falls back in silence.
+// Choosing: of the kernels that accept, the one whose counted work costs least (cost.hpp); the first of the table among equals. Every
+// refusal is kept. Nothing falls back in silence.
 #include <heed/error.hpp>
+
+#include <cstdio>
 
 #include "kernel/table.hpp"
 #include "plan/body.hpp"
+#include "plan/cost.hpp"
 
 namespace heed::plan {
 namespace {
@@ -25,23 +29,34 @@ std::string reason_against(const kernel::Kernel& kernel, const Body& body) {
   return kernel.decline(body);
 }
 
+std::string dearer(double cost, double best, const std::string& than) {
+  if (cost <= best) return "accepts, but " + than + ", which costs as much, comes first";
+  char text[96];
+  std::snprintf(text, sizeof text, "accepts, but costs %.1f times as much as %s", best > 0 ? cost / best : 1.0, than.c_str());
+  return text;
+}
+
 }  // namespace
 
 void choose_kernel(Body& body) {
   bool known = body.problem.kernel.empty();
+  double best = 0;
   for (const kernel::Kernel& kernel : kernel::table()) {
     known |= kernel.name == body.problem.kernel;
-    std::string reason = reason_against(kernel, body);
-    if (!reason.empty()) {
-      body.refusals.push_back({std::string(kernel.name), std::move(reason)});
-    } else if (body.kernel == nullptr) {
-      body.kernel = &kernel;
-      body.kernel_name = kernel.name;
-    } else {
-      body.refusals.push_back({std::string(kernel.name), "accepts, but " + body.kernel_name + " comes first"});
-    }
+    if (!reason_against(kernel, body).empty()) continue;
+    const double cost = cost_of(body, kernel);
+    if (body.kernel != nullptr && cost >= best) continue;
+    body.kernel = &kernel;
+    best = cost;
   }
   if (!known) throw Error({"unknown kernel", "problem, kernel", "one of " + kernel_names(), body.problem.kernel});
+  if (body.kernel != nullptr) body.kernel_name = body.kernel->name;
+  for (const kernel::Kernel& kernel : kernel::table()) {
+    if (&kernel == body.kernel) continue;
+    std::string reason = reason_against(kernel, body);
+    if (reason.empty()) reason = dearer(cost_of(body, kernel), best, body.kernel_name);
+    body.refusals.push_back({std::string(kernel.name), std::move(reason)});
+  }
   if (body.kernel == nullptr) throw Error({"no kernel accepts the problem", "plan", "at least one", listed(body.refusals)});
   body.scratch_bytes = body.kernel->scratch(body);
 }

@@ -1,57 +1,109 @@
-// Cost: how long a run should take, from the rate of this machine, measured at each call for some milliseconds.
-//
-// The rate is that of the kernel's own words on tiles in cache (scores, absorb, mix), so it holds the machine, its instruction set and
-// the kernel. Formulas and the widening of 16-bit inputs are not counted. An estimate, and called one: it decides nothing.
+#include "plan/cost.hpp"
+
 #include <algorithm>
-#include <chrono>
-#include <vector>
+#include <array>
+#include <cmath>
 
 #include "kernel/table.hpp"
-#include "kernel/words.hpp"
-#include "plan/body.hpp"
 
 namespace heed::plan {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+constexpr double kSoftmaxOperations = 18;  // per score: what an exp costs with its maximum and sum, in multiply-adds
+constexpr double kStepOperations = 3;      // a tile step of a formula: load, operation, store
+constexpr double kPackOperations = 2;      // per element
+constexpr double kNoEstimate = 100;        // slowness of kernels whose time is anyone's guess
+constexpr double kBandTiles = 8;           // of queries that share packed keys, where there are so many
 
-/// Seconds of the fastest of several calls.
-template <class Function>
-double best_of(int times, const Function& function) {
-  double best = 1e9;
-  for (int i = 0; i < times; ++i) {
-    const auto start = Clock::now();
-    function();
-    best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
-  }
-  return best;
+double number(std::int64_t count) {
+  return static_cast<double>(count);
 }
 
-/// Seconds that one visited tile takes with these words at these dimensions.
-double seconds_per_tile(const kernel::Words& words, int dim, int value_dim) {
-  constexpr int kTile = formula::kTile;
-  const auto square = static_cast<std::size_t>(kTile) * kTile;
-  std::vector<float> qt(static_cast<std::size_t>(dim * kTile), 0.01f), k(qt), v(static_cast<std::size_t>(value_dim * kTile), 0.01f), o(v),
-      s(square);
-  std::vector<float> m(kTile, 0.0f), l(kTile, 0.0f), rescale(kTile, 1.0f);
-  return best_of(16, [&] {
-    words.scores(qt.data(), k.data(), dim, dim, kTile, kTile, s.data());
-    words.absorb(s.data(), kTile, kTile, {m.data(), l.data(), o.data()}, rescale.data());
-    words.mix(s.data(), v.data(), value_dim, value_dim, kTile, kTile, rescale.data(), o.data());
-  });
+/// Of a unit beside multiply-adds of float32, roughly, on the processors that have it.
+double relative_speed(Unit unit) {
+  switch (unit) {
+    case Unit::kMatrixUnit:
+      return 12;
+    case Unit::kBF16Dot:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+double limit_of(Unit unit, const Limits& limits) {
+  switch (unit) {
+    case Unit::kMatrixUnit:
+      return limits.matrix_unit;
+    case Unit::kBF16Dot:
+      return limits.bf16_dot;
+    default:
+      return limits.multiply_add;
+  }
+}
+
+std::string name_of(Unit unit) {
+  switch (unit) {
+    case Unit::kMatrixUnit:
+      return "matrix unit";
+    case Unit::kBF16Dot:
+      return "bf16 dot products";
+    default:
+      return "f32 multiply-adds";
+  }
+}
+
+/// Lanes of a full tile, or of the one tile of few queries.
+double lanes_of(const Body& body, int step) {
+  const std::int64_t lanes = std::min<std::int64_t>(formula::kTile, body.layout.queries * body.layout.heads_per_tile);
+  return std::ceil(number(lanes) / step) * step;
 }
 
 }  // namespace
 
-double expected_seconds(const Body& body) {
-  const kernel::Words& words = kernel::best_words();
+Work work_of(const Body& body, const kernel::Kernel& kernel) {
+  const Price& price = kernel.price;
+  const Problem& p = body.problem;
   const TileCounts& counts = body.tiles.counts();
-  const double visited = static_cast<double>(body.kernel->fused ? counts.partial + counts.full : counts.total());
-  if (visited == 0 || body.kernel_name == "reference") return 0;
-  const double tile = seconds_per_tile(words, static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
-  const double threads = std::min<double>(
-      body.threads, static_cast<double>(std::max<std::int64_t>(1, body.layout.batch * body.layout.heads * body.layout.query_tiles())));
-  return visited * tile / threads;
+  const double tiles = number(price.every_tile ? counts.total() : counts.partial + counts.full) / number(body.layout.heads_per_tile);
+  const double pairs = tiles * formula::kTile * lanes_of(body, price.lane_step);
+  const double width = number(p.dim + p.value_dim), element = number(size_of(p.dtype));
+  const double steps = number(static_cast<std::int64_t>(body.score_program.empty() ? 0 : body.score_program.tile_steps().size()));
+  const double partial_steps = number(static_cast<std::int64_t>(body.mask_program.empty() ? 0 : body.mask_program.tile_steps().size()));
+  const double partly = tiles > 0 ? number(counts.partial) / number(std::max<std::int64_t>(1, counts.total() - counts.empty)) : 0;
+  const double band = std::clamp(number(body.layout.query_tiles()), 1.0, kBandTiles);
+  Work work;
+  work.flop = 2 * width * pairs * price.products(p.dtype);
+  work.exps = pairs * (1 + (steps + partly * partial_steps) * kStepOperations / kSoftmaxOperations);
+  work.packed = price.packs ? tiles / band * formula::kTile * width : 0;
+  work.l2 = tiles * formula::kTile * width * element;
+  work.dram = element * number(p.batch) * width * (number(p.heads) * number(p.queries) + number(p.kv_heads) * number(p.keys));
+  return work;
+}
+
+double cost_of(const Body& body, const kernel::Kernel& kernel) {
+  const Work work = work_of(body, kernel);
+  const double products = work.flop / 2 / relative_speed(kernel.price.unit), softmax = work.exps * kSoftmaxOperations;
+  const double both = kernel.price.overlaps ? std::max(products, softmax) : products + softmax;
+  return kernel.price.slowness * (both + work.packed * kPackOperations);
+}
+
+Expected expected(const Body& body, const Limits& limits) {
+  const kernel::Kernel& kernel = *body.kernel;
+  const Work work = work_of(body, kernel);
+  const double unit = limit_of(kernel.price.unit, limits);
+  if (kernel.price.slowness >= kNoEstimate || unit <= 0 || work.flop <= 0) return {};
+  struct Part {
+    std::string limit;
+    double seconds;
+  };
+  const std::array parts = {Part{name_of(kernel.price.unit), work.flop / unit}, Part{"exp", work.exps / limits.exp},
+                            Part{"L2", work.l2 / limits.l2}, Part{"DRAM", work.dram / limits.dram}};
+  const auto& longest = *std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.seconds < b.seconds; });
+  const double packing = work.packed * kPackOperations * 2 / limits.multiply_add;
+  const double computing =
+      (kernel.price.overlaps ? std::max(parts[0].seconds, parts[1].seconds) : parts[0].seconds + parts[1].seconds) + packing;
+  return {.seconds = kernel.price.slowness * std::max(computing, longest.seconds), .limit = longest.limit};
 }
 
 }  // namespace heed::plan

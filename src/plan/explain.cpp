@@ -76,7 +76,9 @@ std::string explain(const Plan& plan) {
        << percent(tiles.empty, tiles.total()) << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
   text << "scratch   " << bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take "
        << bytes_text(static_cast<double>(plan.square_bytes())) << "\n";
-  text << "expected  " << (plan.kernel() == "reference" ? "no estimate for the reference" : seconds_text(plan.expected_seconds())) << ", "
+  const Expected expected = plan.expected();
+  text << "expected  "
+       << (expected.limit.empty() ? "no estimate" : "about " + seconds_text(expected.seconds) + ", bound by " + expected.limit) << "; "
        << plan.flops() / 1e9 << " GFLOP\n";
   return text.str();
 }

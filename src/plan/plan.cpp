@@ -4,6 +4,7 @@
 
 #include "kernel/table.hpp"
 #include "plan/body.hpp"
+#include "plan/cost.hpp"
 
 namespace heed {
 namespace plan {
@@ -72,8 +73,8 @@ double Plan::flops() const {
   return 2.0 * static_cast<double>(p.dim + p.value_dim) * static_cast<double>(body_->tiles.pairs());
 }
 
-double Plan::expected_seconds() const {
-  return plan::expected_seconds(*body_);
+Expected Plan::expected() const {
+  return plan::expected(*body_, plan::quick_limits(threads()));
 }
 std::string Plan::explain() const {
   return plan::explain(*this);
