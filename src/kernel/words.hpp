@@ -63,7 +63,7 @@ struct Words {
   void (*load_queries)(const Rows& source, const std::int64_t* slots, int count, int columns, float scale, float* qt);
   /// S[j, i] = sum_c k[j, c] Qt[c, i], j < keys; k rows are `k_stride` floats apart. Flops 2 keys lanes D.
   void (*scores)(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s);
-  /// S <- score formula of S. `frame` is bound to the tile.
+  /// S <- score formula of S, a NaN as the plain quiet one. `frame` is bound to the tile.
   void (*modify)(const formula::TileFrame& frame, int keys, int lanes, float* s);
   /// seen[j * 64 + i] = 1 where the mask shows key j to query i, else 0. `frame` is bound to the tile.
   void (*see)(const formula::TileFrame& frame, int keys, int lanes, std::uint8_t* seen);

@@ -64,11 +64,11 @@ class Softmax {
   /// Weights of two keys.
   void exps(const float* s, float factor, std::uint32_t* p, int piece) {
     const float* const at = s + 2 * piece * kTile;
-    const __m512 scale = _mm512_set1_ps(factor);
+    const __m512 scale = _mm512_set1_ps(factor * pairs::Weight<Parts>::kUnit);
 #pragma GCC unroll 2
     for (int n = 0; n < Across; ++n) {
-      __m512 even = pairs::exp_of_negative<Parts>(_mm512_fmsub_ps(_mm512_loadu_ps(at + 16 * n), scale, base_[n]));
-      __m512 odd = pairs::exp_of_negative<Parts>(_mm512_fmsub_ps(_mm512_loadu_ps(at + kTile + 16 * n), scale, base_[n]));
+      __m512 even = pairs::Weight<Parts>::of(_mm512_loadu_ps(at + 16 * n), scale, base_[n]);
+      __m512 odd = pairs::Weight<Parts>::of(_mm512_loadu_ps(at + kTile + 16 * n), scale, base_[n]);
       sum_[n] = _mm512_add_ps(sum_[n], _mm512_add_ps(even, odd));
 #pragma GCC unroll 3
       for (int part = 0; part < Parts; ++part) {
@@ -87,11 +87,11 @@ class Softmax {
       const __mmask16 grows = _mm512_cmp_ps_mask(top, _mm512_add_ps(m_[n], _mm512_set1_ps(kSlack)), _CMP_GT_OQ);
       const __mmask16 begun = _mm512_cmp_ps_mask(m_[n], nothing, _CMP_NEQ_OQ);
       const __m512 m = _mm512_mask_mov_ps(m_[n], grows, top);
-      rescale_[n] = _mm512_mask_mov_ps(_mm512_set1_ps(1.0f), grows & begun, pairs::exp_of_negative<3>(_mm512_sub_ps(m_[n], m)));
+      rescale_[n] = _mm512_mask_mov_ps(_mm512_set1_ps(1.0f), grows & begun, pairs::fine_exp(_mm512_sub_ps(m_[n], m)));
       any |= (grows & begun) != 0;
       l_[n] = _mm512_mul_ps(l_[n], rescale_[n]);
       m_[n] = m;
-      base_[n] = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, nothing, _CMP_NEQ_OQ), m);
+      base_[n] = pairs::Weight<Parts>::base_of(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, nothing, _CMP_NEQ_OQ), m));
       sum_[n] = _mm512_setzero_ps();
       top_[n] = nothing;
     }

@@ -176,13 +176,13 @@ struct FewSoftmax {
     const __m512 base = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, nothing, _CMP_NEQ_UQ), m);
     __m512 sum = _mm512_setzero_ps();
     for (int key = 0; key < keys; key += kKeys) {
-      const __m512 weights = pairs::exp_of_negative<1>(_mm512_sub_ps(load(s, key, keys, nothing), base));
+      const __m512 weights = pairs::fine_exp(_mm512_sub_ps(load(s, key, keys, nothing), base));
       sum = _mm512_add_ps(sum, weights);
       put(weights, key, p);
     }
     sum = over_parts(sum, [](__m512 a, __m512 b) { return _mm512_add_ps(a, b); });
-    const __m512 shrink = _mm512_mask_mov_ps(pairs::exp_of_negative<3>(_mm512_sub_ps(before, base)),
-                                             _mm512_cmp_ps_mask(m, before, _CMP_EQ_OQ), _mm512_set1_ps(1.0f));
+    const __m512 shrink =
+        _mm512_mask_mov_ps(pairs::fine_exp(_mm512_sub_ps(before, base)), _mm512_cmp_ps_mask(m, before, _CMP_EQ_OQ), _mm512_set1_ps(1.0f));
     const __mmask16 lanes = static_cast<__mmask16>((1U << W) - 1);
     _mm512_mask_storeu_ps(rescale, lanes, shrink);
     _mm512_mask_storeu_ps(state.m, lanes, m);

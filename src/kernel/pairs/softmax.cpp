@@ -1,7 +1,6 @@
 // absorb, leaving the weights as pairs of bf16 parts. The meaning of Words::absorb; the maximum is exact, sums are of unrounded weights.
 //
-// One Part: exp by a polynomial of degree 4 (relative error 3e-6, of which a bf16 weight feels nothing). More: degree 6 and two parts of
-// ln 2, as the simd kernel. Cost per 16 scores: 1 maximum, 10 or 13 operations of exp, 1 sum, 1 rounding per part.
+// Cost per 16 scores: 1 maximum, 11 or 13 operations of exp (exp.hpp), 1 sum, 1 rounding per part.
 #include <algorithm>
 #include <limits>
 
@@ -43,24 +42,26 @@ void absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* resc
     if (j < keys) m = _mm512_max_ps(_mm512_loadu_ps(column + std::int64_t{j} * kTile), m);
     m = _mm512_max_ps(m, m2);
     const __m512 base = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, _mm512_sub_ps(zero, infinity), _CMP_NEQ_UQ), m);
+    const __m512 unit = _mm512_set1_ps(Weight<Parts>::kUnit), zero_point = Weight<Parts>::base_of(base);
+    const auto weight = [&](int key) { return Weight<Parts>::of(_mm512_loadu_ps(column + std::int64_t{key} * kTile), unit, zero_point); };
     __m512 sum = zero, sum2 = zero;
     for (j = 0; j + 2 <= keys; j += 2) {
-      const __m512 even = exp_of_negative<Parts>(_mm512_sub_ps(_mm512_loadu_ps(column + std::int64_t{j} * kTile), base));
-      const __m512 odd = exp_of_negative<Parts>(_mm512_sub_ps(_mm512_loadu_ps(column + std::int64_t{j + 1} * kTile), base));
+      const __m512 even = weight(j);
+      const __m512 odd = weight(j + 1);
       sum = _mm512_add_ps(sum, even);
       sum2 = _mm512_add_ps(sum2, odd);
       put_pairs<Parts>(even, odd, pairs + std::int64_t{j} / 2 * kTile + lane);
     }
     if (j < keys) {
-      const __m512 even = exp_of_negative<Parts>(_mm512_sub_ps(_mm512_loadu_ps(column + std::int64_t{j} * kTile), base));
+      const __m512 even = weight(j);
       sum = _mm512_add_ps(sum, even);
       put_pairs<Parts>(even, zero, pairs + std::int64_t{j} / 2 * kTile + lane);
       j += 2;
     }
     for (; j < kTile; j += 2) put_pairs<Parts>(zero, zero, pairs + std::int64_t{j} / 2 * kTile + lane);
     // m = before gives exactly 1, also for a row that has seen nothing.
-    const __m512 shrink = _mm512_mask_mov_ps(exp_of_negative<3>(_mm512_sub_ps(before, base)), _mm512_cmp_ps_mask(m, before, _CMP_EQ_OQ),
-                                             _mm512_set1_ps(1.0f));
+    const __m512 shrink =
+        _mm512_mask_mov_ps(fine_exp(_mm512_sub_ps(before, base)), _mm512_cmp_ps_mask(m, before, _CMP_EQ_OQ), _mm512_set1_ps(1.0f));
     _mm512_storeu_ps(rescale + lane, shrink);
     _mm512_storeu_ps(state.m + lane, m);
     _mm512_storeu_ps(state.l + lane, _mm512_fmadd_ps(_mm512_loadu_ps(state.l + lane), shrink, _mm512_add_ps(sum, sum2)));

@@ -8,6 +8,7 @@
 // Checked: modify_test.cpp, every operation against Formula::at over random formulas.
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -305,9 +306,14 @@ void run_program(const TileFrame& frame, int keys, int lanes, const float* score
   }
 }
 
+/// x, with a NaN of any kind as the plain one: those of tables may carry bits that a fast exp would mistake for an exponent.
+HWY_INLINE hn::Vec<DF> plain_nan(hn::Vec<DF> x) {
+  return hn::IfThenElse(hn::IsNaN(x), hn::Set(DF(), std::numeric_limits<float>::quiet_NaN()), x);
+}
+
 void Modify(const TileFrame& frame, int keys, int lanes, float* s) {
   run_program(frame, keys, lanes, s,
-              [&](const Strip& strip, const Operand& result) { unary(DF(), strip, result, s + strip.key * 64, [](auto x) { return x; }); });
+              [&](const Strip& strip, const Operand& result) { unary(DF(), strip, result, s + strip.key * 64, plain_nan); });
 }
 
 void See(const TileFrame& frame, int keys, int lanes, std::uint8_t* seen) {
@@ -345,7 +351,8 @@ void simd::modify(const formula::TileFrame& frame, int keys, int lanes, float* s
   if (frame.program().place_by_place().empty()) return HWY_DYNAMIC_DISPATCH(Modify)(frame, keys, lanes, s);
   place_by_place(keys, lanes, [&](int at, int key, int lane) {
     const formula::Value value = frame.program().formula().at(frame.place(lane, key, s[at]), frame.values());
-    s[at] = value.broken < 0 ? static_cast<float>(value.real) : std::numeric_limits<float>::quiet_NaN();
+    const bool number = value.broken < 0 && !std::isnan(value.real);
+    s[at] = number ? static_cast<float>(value.real) : std::numeric_limits<float>::quiet_NaN();
   });
 }
 
