@@ -74,6 +74,7 @@ template <std::size_t Count, std::array<PartPair, Count> Parts, int N>
 void strip(const Outer& o, int rows, int lane) {
   int row = 0;
   for (; row + kDown <= rows; row += kDown) block<Count, Parts, kDown, N>(o, row, lane);
+  for (; row + 4 <= rows; row += 4) block<Count, Parts, 4, N>(o, row, lane);
   for (; row + 2 <= rows; row += 2) block<Count, Parts, 2, N>(o, row, lane);
   if (row < rows) block<Count, Parts, 1, N>(o, row, lane);
 }
