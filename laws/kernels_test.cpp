@@ -76,24 +76,36 @@ TEST(Kernels, EveryDtypeAndMemory) {
   }
 }
 
-TEST(Kernels, LargeLogits) {
-  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
-    for (const double logits : {5.0, 40.0}) {
-      Case of = shaped(64, 200, 64, 64);
-      of.dtype = dtype;
-      of.logits = logits;
+TEST(Kernels, GroupedQueries) {
+  // Up to 16 queries: heads of a group share tiles, where the mask is the same for all of them.
+  for (const std::int64_t queries : {1, 7, 16, 20}) {
+    for (const auto& [heads, kv_heads] : {std::pair{8, 1}, {9, 3}, {4, 4}, {80, 1}}) {
+      Case of = shaped(queries, 90, 16, 16);
+      of.heads = heads;
+      of.kv_heads = kv_heads;
+      of.dtype = queries == 7 ? DType::kBF16 : DType::kF32;
+      of.mask = "causal & (k < 80 | q - k < 9)";
+      of.scores = {"alibi(slope)"};
+      of.sink = queries == 16;
+      expect_lawful(of);
+      of.mask = "causal & k % (h + 2) != 0";
       expect_lawful(of);
     }
   }
 }
 
-TEST(Kernels, GroupedQueries) {
-  for (const auto& [heads, kv_heads] : {std::pair{8, 1}, {9, 3}, {4, 4}}) {
-    Case of = shaped(20, 40, 16, 16);
-    of.heads = heads;
-    of.kv_heads = kv_heads;
-    of.scores = {"alibi(slope)"};
-    expect_lawful(of);
+TEST(Kernels, LargeLogits) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const double logits : {5.0, 40.0}) {
+      Case of = shaped(120, 700, 64, 64);
+      of.dtype = dtype;
+      of.logits = logits;
+      of.mask = "causal";
+      expect_lawful(of);
+      of.dim = 32;
+      of.scores = {"softcap(50)"};
+      expect_lawful(of);
+    }
   }
 }
 

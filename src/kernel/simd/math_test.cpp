@@ -2,7 +2,7 @@
 //
 // The functions are reached as the kernel reaches them: through absorb (exp of what is not positive) and through modify. One float in
 // 1021 is tried, of all 2^32: every exponent thousands of times; and all neighbours of the thresholds.
-// Measured over one float in 61 (largest error, and with which multiply-add): exp 0.87 fused, 1.13 not; tanh 6.24 fused, 5.96 not;
+// Measured over one float in 61 (largest error, and with which multiply-add): exp 0.87 fused, 1.13 not; tanh 1.28;
 // log 0.86 fused, 0.89 not; sigmoid 2.37.
 #include <gtest/gtest.h>
 
@@ -144,8 +144,8 @@ TEST(Math, Exp) {
 }
 
 TEST(Math, Tanh) {
-  const Sweep sweep = sweep_of([](double x) { return std::tanh(x); }, anything, {9.02F, -9.02F, 1e-4F});
-  expect_within(6.5, "tanh_of", sweep, modifier(tanh(s)), false);
+  const Sweep sweep = sweep_of([](double x) { return std::tanh(x); }, anything, {0.6F, -0.6F, 10.0F, 1e-4F});
+  expect_within(1.4, "tanh_of", sweep, modifier(tanh(s)), false);
 }
 
 TEST(Math, Log) {
