@@ -64,6 +64,7 @@ struct Phrase {
 
 struct Products {
   std::string_view name;
+  int most_lanes;   ///< of a tile of queries: 64, or fewer for those made for few
   int query_tiles;  ///< how many tiles of queries share one packed block of keys
   Sizes (*sizes)(int dim, int value_dim);
   /// Bit j: row j of queries, of keys or values, holds a number that the products do not take. Null: they take all.

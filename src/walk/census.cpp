@@ -17,6 +17,7 @@
 
 #include "base/arena.hpp"
 #include "base/threads.hpp"
+#include "kernel/simd/simd.hpp"
 #include "kernel/table.hpp"
 #include "walk/tile_scores.hpp"
 
@@ -44,12 +45,18 @@ struct Scratch {
       : scores(body, products, arena), s(arena.take<float>(kTile * kTile)), lse(arena.take<float>(kTile)) {}
 };
 
+/// Those of the plan's kernel, where they take the tiles of census: as many chosen rows as there are lanes.
+const kernel::Products& products_of(const Body& body) {
+  const kernel::Products& own = body.kernel->products(body.problem.dtype);
+  return own.most_lanes == kTile ? own : kernel::simd::products(body.problem.dtype);
+}
+
 class Census {
  public:
   Census(const Body& body, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& out)
       : body_(body),
         words_(kernel::best_words()),
-        products_(body.kernel->products(body.problem.dtype)),
+        products_(products_of(body)),
         q_(q),
         k_(k),
         lse_(lse),

@@ -127,6 +127,37 @@ TEST_P(CensusTest, ChosenRowsAndTheirTopKeys) {
 INSTANTIATE_TEST_SUITE_P(Masks, CensusTest,
                          ::testing::Values("causal", "window(9)", "full", "k % 3 == 0 & causal", "q > 70 & lengths(length[b])"));
 
+/// Whatever kernel a plan has, and more chosen rows than a kernel for few queries takes at once.
+TEST(CensusKernels, GiveTheSameWeights) {
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    const laws::Draw draw({.heads = 4,
+                           .kv_heads = 2,
+                           .queries = 2,
+                           .keys = 300,
+                           .dim = 32,
+                           .value_dim = 8,
+                           .dtype = dtype,
+                           .mask = "causal",
+                           .scores = {"alibi(slope)"}});
+    const Whole whole = classic_weights(draw);
+    std::vector<std::string> names = laws::kernels();
+    names.emplace_back("decode");
+    for (const std::string& kernel : names) {
+      Problem problem = draw.problem();
+      problem.kernel = kernel;
+      CensusOutputs outputs;
+      for (std::int64_t n = 0; n < 20; ++n) outputs.rows.push_back(n % 2);
+      Tensor weights = laws::poisoned(DType::kF32, {1, 4, 20, 300});
+      outputs.weights = weights.span();
+      census(Plan(problem), draw.q, draw.k, whole.lse.view(), outputs);
+      for (std::int64_t i = 0; i < weights.count(); ++i) {
+        const std::int64_t row = i / 300, head = row / 20, j = i % 300;
+        ASSERT_NEAR(weights.data<float>()[i], whole.weights.data<float>()[(head * 2 + row % 2) * 300 + j], 1e-5) << kernel << " at " << i;
+      }
+    }
+  }
+}
+
 TEST(CensusRefusals, EachNamesItsTensor) {
   const laws::Draw draw({.queries = 10, .keys = 12, .dim = 4, .value_dim = 4});
   const Plan plan(draw.problem());

@@ -116,6 +116,7 @@ void mix(const void* p, const Operand& v, int value_dim, int count, int lanes, c
 template <int Parts>
 constexpr Products products_by_parts() {
   return {.name = "amx",
+          .most_lanes = kTile,
           .query_tiles = 16,
           .sizes = pairs::sizes<Parts>,
           .unusual_queries = pairs::unusual,

@@ -264,6 +264,7 @@ struct Interleaved {
 
 const Products& few_products() {
   static constexpr Products kFew{.name = "dot, few queries",
+                                 .most_lanes = kFewLanes,
                                  .query_tiles = 1,
                                  .sizes = few_sizes,
                                  .unusual_queries = large,

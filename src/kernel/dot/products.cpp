@@ -127,6 +127,7 @@ void mix(const void* p, const Operand& v, int value_dim, int count, int lanes, c
 template <int Parts>
 constexpr Products products_by_parts() {
   return {.name = "dot",
+          .most_lanes = kTile,
           .query_tiles = 8,
           .sizes = pairs::sizes<Parts>,
           .unusual_queries = pairs::unusual,

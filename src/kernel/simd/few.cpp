@@ -211,6 +211,7 @@ void few_absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* 
 template <class T>
 constexpr Products few_products_of() {
   return {.name = "simd, few queries",
+          .most_lanes = kFewLanes,
           .query_tiles = 1,
           .sizes = few_sizes<T>,
           .unusual_queries = nullptr,

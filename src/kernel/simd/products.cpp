@@ -39,6 +39,7 @@ void mix_floats(const void* p, const Operand& v, int value_dim, int keys, int la
 
 constexpr Products products_for(int query_tiles) {
   return {.name = "simd",
+          .most_lanes = kTile,
           .query_tiles = query_tiles,
           .sizes = sizes,
           .unusual_queries = nullptr,
