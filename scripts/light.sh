@@ -18,6 +18,8 @@ format_is_kept() {
   [[ -z $wrong ]] || { echo "Mend with: clang-format -i $wrong"; return 1; }
 }
 
+build/heed list | sed -n '/^Kernels/,$p'
+echo "Tests run every kernel that runs here; the instructions of amx are emulated where the processor lacks them."
 run_tests release "-$slow_tests"
 for example in examples/*.cpp; do
   example=$(basename "$example" .cpp)

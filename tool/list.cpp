@@ -43,7 +43,8 @@ constexpr std::array kGroups{
     Group{"score", "Scores",
           "How a score `s` is altered, after scaling and before the mask. They chain: each sees the result of the one before."},
     Group{"mechanism", "Mechanisms", "What is computed as a whole."},
-    Group{"kernel", "Kernels", "With what it is computed, best first; `heed explain` says which one is chosen and why the others are not."},
+    Group{"kernel", "Kernels",
+          "With what it is computed; `heed explain` says which one is chosen, what the others would cost and why some decline."},
 };
 
 /// An example mask at every n-th of 64 positions, in batch entry 1, head 0: half blocks.
@@ -77,6 +78,7 @@ std::string entry_text(const Entry& entry) {
   std::string text = "  " + entry.usage + "\n      " + entry.meaning + "\n";
   if (!entry.text.empty()) text += "      " + (entry.example.empty() ? "" : entry.example + "  is  ") + entry.text + "\n";
   if (!entry.source.empty()) text += "      " + entry.source + "\n";
+  if (entry.kind == "kernel") text += entry.missing.empty() ? "      runs here\n" : "      not here: " + entry.missing + "\n";
   return text;
 }
 
@@ -101,6 +103,7 @@ nlohmann::json list_json(const std::vector<Entry>& entries) {
                     {"source", entry.source},
                     {"example", entry.example}});
     if (entry.kind == "mask") list.back()["picture"] = picture(entry, kSmall);
+    if (entry.kind == "kernel") list.back()["missing"] = entry.missing;
   }
   return list;
 }

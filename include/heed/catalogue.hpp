@@ -7,12 +7,13 @@
 namespace heed {
 
 struct Entry {
-  std::string kind;     ///< "mask", "score", "kernel", "mechanism"
-  std::string usage;    ///< as typed: "window(w)"
-  std::string text;     ///< the formula of an example, or what a kernel does
-  std::string meaning;  ///< one sentence
-  std::string source;   ///< paper or program
-  std::string example;  ///< a call that `heed draw --mask` accepts (masks only)
+  std::string kind;       ///< "mask", "score", "kernel", "mechanism"
+  std::string usage;      ///< as typed: "window(w)"
+  std::string text;       ///< the formula of an example, or what a kernel does
+  std::string meaning;    ///< one sentence
+  std::string source;     ///< paper or program
+  std::string example;    ///< a call that `heed draw --mask` accepts (masks only)
+  std::string missing{};  ///< what this machine lacks to run it (kernels only); empty: nothing
 };
 
 [[nodiscard]] std::vector<Entry> catalogue();

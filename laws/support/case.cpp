@@ -124,7 +124,8 @@ std::vector<std::string> kernels_that(const Wanted& wanted) {
   const Plan plan(Problem{.queries = 64, .keys = 64, .dim = 8, .value_dim = 8});
   std::vector<std::string> names;
   for (const kernel::Kernel& kernel : kernel::table()) {
-    if (kernel.decline(plan.body()).empty() && wanted(kernel)) names.emplace_back(kernel.name);
+    const bool here = kernel.missing == nullptr || kernel.missing().empty();
+    if (here && kernel.decline(plan.body()).empty() && wanted(kernel)) names.emplace_back(kernel.name);
   }
   return names;
 }

@@ -45,7 +45,8 @@ std::vector<Entry> catalogue() {
                        .text = kernel.fused ? "fused" : "not fused",
                        .meaning = std::string(kernel.what),
                        .source = "",
-                       .example = ""});
+                       .example = "",
+                       .missing = kernel.missing == nullptr ? "" : kernel.missing()});
   }
   return entries;
 }

@@ -19,16 +19,28 @@ std::string simd_declines(const plan::Body& body) {
   return {};
 }
 
+std::string amx_missing() {
+  return base::cpu().amx_bf16 ? "" : "this processor has no matrix unit for bf16";
+}
+std::string dot_missing() {
+  return base::cpu().avx512_bf16 ? "" : "this processor has no AVX-512 with bf16 products";
+}
+
+// Compiled for x86-64 alone; elsewhere they are missing, and never asked.
+const Products& amx_products(DType dtype) {
 #if HEED_PAIRS
-std::string amx_declines(const plan::Body& body) {
-  if (!base::cpu().amx_bf16) return "this processor has no matrix unit for bf16";
-  return pairs::decline(body);
-}
-std::string dot_declines(const plan::Body& body) {
-  if (!base::cpu().avx512_bf16) return "this processor has no AVX-512 with bf16 products";
-  return pairs::decline(body);
-}
+  return amx::products(dtype);
+#else
+  return simd::products(dtype);
 #endif
+}
+const Products& dot_products(DType dtype) {
+#if HEED_PAIRS
+  return dot::products(dtype);
+#else
+  return simd::products(dtype);
+#endif
+}
 
 double one(DType) {
   return 1;
@@ -63,24 +75,24 @@ constexpr Kernel kTable[] = {
      .decline = decode_declines,
      .scratch = walk::fold_scratch,
      .run = walk::fold},
-#if HEED_PAIRS
     {.name = "amx",
      .what = "fused: the matrix unit, interleaved with the softmax; memory linear in T",
      .price = {.unit = plan::Unit::kMatrixUnit, .products = by_parts, .overlaps = true, .packs = true},
      .fused = true,
-     .products = amx::products,
-     .decline = amx_declines,
+     .products = amx_products,
+     .missing = amx_missing,
+     .decline = pairs::decline,
      .scratch = walk::fold_scratch,
      .run = walk::fold},
     {.name = "dot",
      .what = "fused: AVX-512 products of bf16 pairs; memory linear in T",
      .price = {.unit = plan::Unit::kBF16Dot, .products = by_parts, .packs = true},
      .fused = true,
-     .products = dot::products,
-     .decline = dot_declines,
+     .products = dot_products,
+     .missing = dot_missing,
+     .decline = pairs::decline,
      .scratch = walk::fold_scratch,
      .run = walk::fold},
-#endif
     {.name = "simd",
      .what = "fused: folds visible tiles into a running softmax with Highway vectors; memory linear in T",
      .price = {.products = one},

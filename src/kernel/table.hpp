@@ -21,6 +21,7 @@ struct Kernel {
   plan::Price price;                                ///< how it spends
   bool fused;                                       ///< memory linear in T; strict mode accepts nothing else
   const Products& (*products)(DType dtype);         ///< what walks of this kernel multiply with, census of its plans included
+  std::string (*missing)() = nullptr;               ///< what this machine lacks; null or empty: nothing
   std::string (*decline)(const plan::Body& body);   ///< empty: accepts
   std::int64_t (*scratch)(const plan::Body& body);  ///< bytes that run() takes in one piece
   void (*run)(const plan::Body& body, const Inputs& inputs, const Outputs& outputs);

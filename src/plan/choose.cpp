@@ -26,7 +26,8 @@ std::string kernel_names() {
 std::string reason_against(const kernel::Kernel& kernel, const Body& body) {
   if (!body.problem.kernel.empty() && kernel.name != body.problem.kernel) return "another kernel was asked for";
   if (body.problem.strict && !kernel.fused) return "is not fused, and the plan is strict";
-  return kernel.decline(body);
+  std::string missing = kernel.missing == nullptr ? "" : kernel.missing();
+  return missing.empty() ? kernel.decline(body) : missing;
 }
 
 std::string dearer(double cost, double best, const std::string& than) {
