@@ -111,6 +111,26 @@ TEST_F(MatrixUnitKernel, ScalesThatTurnTheOrder) {
   }
 }
 
+TEST_F(MatrixUnitKernel, EqualScoresOfAnySizeShareEqually) {
+  for (const DType dtype : kDtypes) {
+    for (const double size : {1.0, 6e4, 1.7e5, 3e9, 1e15}) {
+      if (dtype == DType::kF16 && size > 6e4) continue;
+      Draw draw({.heads = 1, .kv_heads = 1, .queries = 16, .keys = 100, .dim = 16, .value_dim = 4, .dtype = dtype});
+      for (Tensor* tensor : {&draw.q_store, &draw.k_store}) {
+        for (std::int64_t i = 0; i < tensor->count(); ++i) store_real(tensor->span(), i, i % 16 ? 0.0 : size);
+      }
+      for (std::int64_t i = 0; i < draw.v_store.count(); ++i) store_real(draw.v_store.span(), i, 1.0);
+      Problem problem = draw.problem();
+      problem.kernel = "amx";
+      problem.scale = 0.3;
+      const Result result = run(problem, {draw.q, draw.k, draw.v});
+      const double x = real_at(draw.q_store.view(), 0), lse = 0.3 * x * x + std::log(100.0);
+      EXPECT_NEAR(real_at(result.o.view(), 0), 1.0, 1e-2) << name_of(dtype) << " " << size;
+      EXPECT_NEAR(real_at(result.lse.view(), 0) / lse, 1.0, 1e-5) << name_of(dtype) << " " << size;
+    }
+  }
+}
+
 TEST_F(MatrixUnitKernel, NumbersTheUnitDoesNotTake) {
   Case of{.heads = 1, .kv_heads = 1, .queries = 80, .keys = 80, .dim = 16, .value_dim = 16, .mask = "causal"};
   for (const DType dtype : kDtypes) {

@@ -158,6 +158,33 @@ TEST(Semantics, AnyFiniteScaleDefaultOneOverRootD) {
   }
 }
 
+TEST(Semantics, EqualScoresOfAnySizeShareEqually) {
+  // Scores up to 1e30: softmax sees differences alone, and between equal scores there is none.
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const double size : {1.0, 1e3, 6e4, 1.7e5, 1e6, 3e9, 1e15}) {
+      if (dtype == DType::kF16 && size > 6e4) continue;
+      for (const std::int64_t queries : {1, 16}) {
+        Draw draw({.heads = 1, .kv_heads = 1, .queries = queries, .keys = 16, .dim = 16, .value_dim = 4, .dtype = dtype});
+        for (Tensor* tensor : {&draw.q_store, &draw.k_store}) {
+          for (std::int64_t i = 0; i < tensor->count(); ++i) store_real(tensor->span(), i, i % 16 ? 0.0 : size);
+        }
+        for (std::int64_t i = 0; i < draw.v_store.count(); ++i) store_real(draw.v_store.span(), i, 1.0);
+        std::vector<std::string> names = kernels();
+        if (queries == 1) names.emplace_back("decode");
+        for (const std::string& kernel : names) {
+          Problem problem = draw.problem();
+          problem.kernel = kernel;
+          problem.scale = 0.3;
+          const Result result = run(problem, {draw.q, draw.k, draw.v});
+          const double x = real_at(draw.q_store.view(), 0), lse = 0.3 * x * x + std::log(16.0);
+          EXPECT_NEAR(real_at(result.o.view(), 0), 1.0, 1e-2) << kernel << " " << size << " " << name_of(dtype);
+          EXPECT_NEAR(real_at(result.lse.view(), 0) / lse, 1.0, 1e-5) << kernel << " " << size << " " << name_of(dtype);
+        }
+      }
+    }
+  }
+}
+
 TEST(Semantics, QueryHeadsReadTheirGroup) {
   // Value of kv head g is g everywhere: the output of query head h must be h / (Hq / Hkv).
   Draw draw({.heads = 6, .kv_heads = 3, .queries = 4, .keys = 7, .dim = 4, .value_dim = 1});

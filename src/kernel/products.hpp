@@ -37,7 +37,8 @@ struct KeyTile {
   formula::Verdict verdict = formula::Verdict::kFull;
 };
 
-/// Called with the final-scaled scores of lanes [first, first + lanes) of an altered tile: s points at lane `first` of key 0.
+/// Must not use the products itself: a phrase may hold the machine's registers. Called with the final-scaled scores of lanes [first, first
+/// + lanes) of an altered tile: s points at lane `first` of key 0.
 class Alter {
  public:
   template <class Function>

@@ -57,10 +57,13 @@ void TileScores::locate(const TensorView& q, const QueryTile& queries) {
   b_ = queries.b;
   q_ = rows_of(q, b_, 0);
   q_.row_stride = 1;  // offsets are in elements
-  for (int i = 0; i < lanes_; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    offsets_[at] = queries.head(i) * q.strides[1] + queries.query(i) * q.strides[2];
-    positions_[at] = body_.layout.query_position(b_, queries.query(i));
+  q_step_ = q.strides[2];
+  std::size_t lane = 0;
+  for (std::int64_t h = queries.h; h < queries.h + queries.heads; ++h) {
+    for (std::int64_t query = queries.slot; query < queries.slot + queries.slots; ++query, ++lane) {
+      offsets_[lane] = h * q.strides[1] + query * q.strides[2];
+      positions_[lane] = body_.layout.query_position(b_, query);
+    }
   }
 }
 
@@ -71,7 +74,12 @@ void TileScores::load_bound(std::int64_t place) {
   std::uint64_t& unusual = loaded_unusual_[place];
   unusual = 0;
   if (products_.unusual_queries == nullptr) return;
-  for (int i = 0; i < lanes_; ++i) unusual |= (products_.unusual_queries(q_.from(offsets_[static_cast<std::size_t>(i)]), 1, dim) & 1) << i;
+  const auto slots = static_cast<int>(tile_.slots);
+  for (int lane = 0; lane < lanes_; lane += slots) {
+    kernel::Rows rows = q_.from(offsets_[static_cast<std::size_t>(lane)]);
+    rows.row_stride = q_step_;
+    unusual |= products_.unusual_queries(rows, slots, dim) << lane;
+  }
 }
 
 void TileScores::bind_place(const TensorView& k, std::int64_t place) {
@@ -94,6 +102,7 @@ void TileScores::bind(const TensorView& q, const TensorView& k, const QueryTile&
 
 void TileScores::bind(const TensorView& q, const TensorView& k, std::int64_t b, std::int64_t h, std::span<const std::int64_t> slots) {
   locate(q, {.b = b, .h = h, .heads = 1, .slot = 0, .slots = static_cast<std::int64_t>(slots.size())});
+  tile_.slots = 1;  // any slots: each by itself
   for (std::size_t i = 0; i < slots.size(); ++i) {
     offsets_[i] = h * q.strides[1] + slots[i] * q.strides[2];
     positions_[i] = body_.layout.query_position(b, slots[i]);

@@ -85,7 +85,7 @@ class TileScores {
   std::array<std::int64_t, kTile> offsets_{};  // of the queries in q, in elements
   std::array<std::int64_t, kTile> positions_{};
   std::uint64_t unusual_ = 0;
-  std::int64_t b_ = 0;
+  std::int64_t b_ = 0, q_step_ = 0;
   int lanes_ = 0, bound_first_ = -1, bound_lanes_ = 0;
   bool qt_loaded_ = false;
 };

@@ -35,10 +35,11 @@ template <int Parts, int Across>
 class Softmax {
  public:
   static constexpr int kMaxima = 16, kExps = 32;
+  static constexpr float kUnit = pairs::Weight<Parts>::kUnit;  // m and distances from it are in such units
 
   Softmax(const SoftmaxRows& rows, int first) : rows_(rows), first_(first) {
     for (int n = 0; n < Across; ++n) {
-      m_[n] = _mm512_loadu_ps(rows.m + first + 16 * n);
+      m_[n] = _mm512_mul_ps(_mm512_loadu_ps(rows.m + first + 16 * n), _mm512_set1_ps(kUnit));
       l_[n] = _mm512_loadu_ps(rows.l + first + 16 * n);
       sum_[n] = _mm512_setzero_ps();
       top_[n] = _mm512_set1_ps(-kInfinity);
@@ -46,7 +47,7 @@ class Softmax {
   }
   ~Softmax() {
     for (int n = 0; n < Across; ++n) {
-      _mm512_storeu_ps(rows_.m + first_ + 16 * n, m_[n]);
+      _mm512_storeu_ps(rows_.m + first_ + 16 * n, _mm512_mul_ps(m_[n], _mm512_set1_ps(1 / kUnit)));
       _mm512_storeu_ps(rows_.l + first_ + 16 * n, l_[n]);
     }
   }
@@ -64,11 +65,14 @@ class Softmax {
   /// Weights of two keys.
   void exps(const float* s, float factor, std::uint32_t* p, int piece) {
     const float* const at = s + 2 * piece * kTile;
-    const __m512 scale = _mm512_set1_ps(factor * pairs::Weight<Parts>::kUnit);
+    const __m512 scale = _mm512_set1_ps(factor * kUnit);
+    const auto weight = [&](const float* scores, int n) {
+      return pairs::Weight<Parts>::of_units(_mm512_sub_ps(_mm512_mul_ps(_mm512_loadu_ps(scores), scale), base_[n]));
+    };
 #pragma GCC unroll 2
     for (int n = 0; n < Across; ++n) {
-      __m512 even = pairs::Weight<Parts>::of(_mm512_loadu_ps(at + 16 * n), scale, base_[n]);
-      __m512 odd = pairs::Weight<Parts>::of(_mm512_loadu_ps(at + kTile + 16 * n), scale, base_[n]);
+      __m512 even = weight(at + 16 * n, n);
+      __m512 odd = weight(at + kTile + 16 * n, n);
       sum_[n] = _mm512_add_ps(sum_[n], _mm512_add_ps(even, odd));
 #pragma GCC unroll 3
       for (int part = 0; part < Parts; ++part) {
@@ -82,16 +86,17 @@ class Softmax {
   bool turn(float factor) {
     bool any = false;
     for (int n = 0; n < Across; ++n) {
-      const __m512 nothing = _mm512_set1_ps(-kInfinity), top = _mm512_mul_ps(top_[n], _mm512_set1_ps(factor));
+      const __m512 nothing = _mm512_set1_ps(-kInfinity), top = _mm512_mul_ps(top_[n], _mm512_set1_ps(factor * kUnit));
       l_[n] = _mm512_add_ps(l_[n], sum_[n]);
-      const __mmask16 grows = _mm512_cmp_ps_mask(top, _mm512_add_ps(m_[n], _mm512_set1_ps(kSlack)), _CMP_GT_OQ);
+      const __mmask16 grows = _mm512_cmp_ps_mask(top, _mm512_add_ps(m_[n], _mm512_set1_ps(kSlack * kUnit)), _CMP_GT_OQ);
       const __mmask16 begun = _mm512_cmp_ps_mask(m_[n], nothing, _CMP_NEQ_OQ);
       const __m512 m = _mm512_mask_mov_ps(m_[n], grows, top);
-      rescale_[n] = _mm512_mask_mov_ps(_mm512_set1_ps(1.0f), grows & begun, pairs::fine_exp(_mm512_sub_ps(m_[n], m)));
+      rescale_[n] = _mm512_mask_mov_ps(_mm512_set1_ps(1.0f), grows & begun,
+                                       pairs::fine_exp(_mm512_mul_ps(_mm512_sub_ps(m_[n], m), _mm512_set1_ps(1 / kUnit))));
       any |= (grows & begun) != 0;
       l_[n] = _mm512_mul_ps(l_[n], rescale_[n]);
       m_[n] = m;
-      base_[n] = pairs::Weight<Parts>::base_of(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, nothing, _CMP_NEQ_OQ), m));
+      base_[n] = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, nothing, _CMP_NEQ_OQ), m);
       sum_[n] = _mm512_setzero_ps();
       top_[n] = nothing;
     }

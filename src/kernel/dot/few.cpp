@@ -174,12 +174,19 @@ struct FewSoftmax {
     for (int key = 0; key < keys; key += kKeys) m = _mm512_max_ps(load(s, key, keys, nothing), m);
     m = over_parts(m, [](__m512 a, __m512 b) { return _mm512_max_ps(a, b); });
     const __m512 base = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, nothing, _CMP_NEQ_UQ), m);
-    __m512 sum = _mm512_setzero_ps();
-    for (int key = 0; key < keys; key += kKeys) {
+    // Keys are summed by their number modulo 4, and then in one order, whatever W: a row's bits do not tell how many others there are.
+    __m512 sum = _mm512_setzero_ps(), sum2 = _mm512_setzero_ps();
+    const auto weigh = [&](int key, __m512& to) {
+      if (key >= keys) return;
       const __m512 weights = pairs::fine_exp(_mm512_sub_ps(load(s, key, keys, nothing), base));
-      sum = _mm512_add_ps(sum, weights);
+      to = _mm512_add_ps(to, weights);
       put(weights, key, p);
+    };
+    for (int key = 0; key < keys; key += 4) {
+      weigh(key, sum);
+      if constexpr (W == 8) weigh(key + 2, sum2);
     }
+    if constexpr (W == 8) sum = _mm512_add_ps(sum, sum2);
     sum = over_parts(sum, [](__m512 a, __m512 b) { return _mm512_add_ps(a, b); });
     const __m512 shrink =
         _mm512_mask_mov_ps(pairs::fine_exp(_mm512_sub_ps(before, base)), _mm512_cmp_ps_mask(m, before, _CMP_EQ_OQ), _mm512_set1_ps(1.0f));

@@ -1,8 +1,8 @@
 // exp for weights that become pairs. -inf and what is below 2^-126 give 0. Only between HEED_PAIRS_BEGIN and HEED_PAIRS_END.
 //
-// Two of them: to a bf16 weight an error of 1e-4 is nothing, so its exp takes scores in units of log 2 (one multiply-add), a polynomial
-// of degree 3, and sets the exponent by integers: 4 multiply-adds, 5 additions, a shift and a comparison, which leaves the ports that a
-// product needs as free as can be. The other is the simd kernel's.
+// Two of them: to a bf16 weight an error of 1e-4 is nothing, so its exp takes distances in units of log 2, a polynomial of degree 3,
+// and sets the exponent by integers: 3 multiply-adds, 4 additions, a shift and a comparison, which leaves the ports that a product needs
+// as free as can be. The other is the simd kernel's.
 #pragma once
 
 #include "kernel/pairs/target.hpp"
@@ -43,17 +43,17 @@ inline __m512 fine_exp(__m512 x) {
   return _mm512_maskz_scalef_ps(large, _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f)), n);
 }
 
-/// exp(s - m) of the scores s = scale * raw of one row, as exact as its weights will be. `base` is base_of(m).
+/// exp(x) for a weight of so many parts. `Unit`: x comes in units in which this exp is cheapest, kUnit to 1. The distance x of a score from
+/// its row's reference is always a difference of two rounded numbers, never fused with the scaling: so the largest has the weight 1
+/// however large it is, and none overflows.
 template <int Parts>
 struct Weight {
   static constexpr float kUnit = Parts == 1 ? kLog2E : 1.0f;
-  static __m512 base_of(__m512 m) { return _mm512_mul_ps(m, _mm512_set1_ps(kUnit)); }
-  /// `factor` is scale * kUnit.
-  static __m512 of(__m512 raw, __m512 factor, __m512 base) {
-    const __m512 x = _mm512_fmsub_ps(raw, factor, base);
+  static __m512 of_units(__m512 x) {
     if constexpr (Parts == 1) return coarse_exp2(x);
     return fine_exp(x);
   }
+  static __m512 of(__m512 x) { return of_units(Parts == 1 ? _mm512_mul_ps(x, _mm512_set1_ps(kUnit)) : x); }
 };
 
 }  // namespace heed::kernel::pairs

@@ -111,24 +111,36 @@ Sizes sizes(int dim, int value_dim) {
           .output = sizeof(float) * kTile * values};
 }
 
+namespace {
+
+__mmask32 first_halves(int count) {
+  return static_cast<__mmask32>(count >= 32 ? ~0U : (1U << count) - 1);
+}
+
+/// Whether rows of bf16 hold a denormal (exponent 0, fraction not), an infinity or NaN (exponent all ones): by the least magnitude but 0
+/// and by the largest.
+bool holds_unusual(const Rows& rows, int count, int columns) {
+  __m512i least = _mm512_set1_epi16(-1), largest = _mm512_setzero_si512();
+  for (int row = 0; row < count; ++row) {
+    const auto* const at = static_cast<const std::uint16_t*>(rows.data) + row * rows.row_stride;
+    for (int column = 0; column < columns; column += 32) {
+      const __m512i bits = _mm512_maskz_loadu_epi16(first_halves(columns - column), at + column);
+      const __m512i magnitude = _mm512_and_si512(bits, _mm512_set1_epi16(0x7FFF));
+      least = _mm512_min_epu16(least, _mm512_sub_epi16(magnitude, _mm512_set1_epi16(1)));  // 0 becomes the largest
+      largest = _mm512_max_epu16(largest, magnitude);
+    }
+  }
+  return (_mm512_cmplt_epu16_mask(least, _mm512_set1_epi16(0x007F)) | _mm512_cmpge_epu16_mask(largest, _mm512_set1_epi16(0x7F80))) != 0;
+}
+
+}  // namespace
+
 std::uint64_t unusual(const Rows& rows, int count, int columns) {
+  if (rows.dtype == DType::kBF16 && rows.column_stride == 1 && !holds_unusual(rows, count, columns)) return 0;
   std::uint64_t found = 0;
   for (int row = 0; row < count; ++row) {
-    const Rows at = rows.from(row);
     unsigned any = 0;
-    if (at.dtype == DType::kBF16 && at.column_stride == 1) {
-      // Denormal: exponent 0, fraction not; infinite or NaN: exponent all ones.
-      for (int column = 0; column < columns; column += 32) {
-        const int left = columns - column;
-        const __m512i bits = _mm512_maskz_loadu_epi16(static_cast<__mmask32>(left >= 32 ? ~0U : (1U << left) - 1),
-                                                      static_cast<const std::uint16_t*>(at.data) + column);
-        const __m512i magnitude = _mm512_and_si512(bits, _mm512_set1_epi16(0x7FFF));
-        const __m512i from_one = _mm512_sub_epi16(magnitude, _mm512_set1_epi16(1));
-        any |= _mm512_cmplt_epu16_mask(from_one, _mm512_set1_epi16(0x007F)) | _mm512_cmpge_epu16_mask(magnitude, _mm512_set1_epi16(0x7F80));
-      }
-    } else {
-      for (int column = 0; column < columns; column += 16) any |= unusual_lanes(load(at, column, columns - column), at.dtype);
-    }
+    for (int column = 0; column < columns; column += 16) any |= unusual_lanes(load(rows.from(row), column, columns - column), rows.dtype);
     found |= static_cast<std::uint64_t>(any != 0) << row;
   }
   return found;
@@ -201,6 +213,17 @@ Operand pack_values(const Rows& rows, int count, int value_dim, void* buffer) {
   return {buffer, kTile};
 }
 
+namespace {
+/// bf16_from of 16 numbers: to nearest, ties to even; denormals stay, which the instruction for this would flush.
+__m256i nearest_bf16(__m512i bits) {
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+  const __mmask16 nan = _mm512_cmp_ps_mask(_mm512_castsi512_ps(bits), _mm512_castsi512_ps(bits), _CMP_UNORD_Q);
+  const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040'0000));
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, nan, quiet), 16));
+}
+}  // namespace
+
 void finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out) {
   if (out.column_stride != 1 || out.dtype == DType::kF16) return simd::finish_lanes(state, value_dim, first, lanes, out);
   for (int lane = first; lane < first + lanes; lane += 16) {
@@ -221,10 +244,7 @@ void finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const
         if (out.dtype == DType::kF32) {
           _mm512_mask_storeu_ps(static_cast<float*>(out.data) + at, mask, _mm512_castsi512_ps(block[i]));
         } else {
-          alignas(64) std::array<float, 16> row{};
-          _mm512_store_si512(row.data(), block[i]);
-          auto* const to = static_cast<bf16*>(out.data) + at;
-          for (int c = 0; c < std::min(16, value_dim - column); ++c) to[c] = bf16_from(row[static_cast<std::size_t>(c)]);
+          _mm256_mask_storeu_epi16(static_cast<bf16*>(out.data) + at, mask, nearest_bf16(block[i]));
         }
       }
     }

@@ -10,7 +10,7 @@
 // three: x = h + m + l, each the nearest bf16 of what is left (Dekker's splitting; Henry, Tang & Heinecke 2019, "Leveraging the bfloat16
 // artificial intelligence datatype for higher-precision computations"). Of the products of parts those that f32 can feel are taken,
 // smallest first: 4 of f16's scores, 3 of its mix, 6 of 9 for f32: as exact as f32 multiply-adds (docs/kernels.md). The units flush
-// denormals and a split needs room below: numbers outside [2^-126, finite] (bf16), not finite (f16), outside [2^-100, 2^120] (f32), 0
+// denormals and a split needs room below: numbers outside [2^-126, finite] (bf16), not finite (f16), outside [2^-100, 2^120) (f32), 0
 // apart, are `unusual`.
 #pragma once
 

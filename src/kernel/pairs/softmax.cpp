@@ -42,8 +42,9 @@ void absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* resc
     if (j < keys) m = _mm512_max_ps(_mm512_loadu_ps(column + std::int64_t{j} * kTile), m);
     m = _mm512_max_ps(m, m2);
     const __m512 base = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, _mm512_sub_ps(zero, infinity), _CMP_NEQ_UQ), m);
-    const __m512 unit = _mm512_set1_ps(Weight<Parts>::kUnit), zero_point = Weight<Parts>::base_of(base);
-    const auto weight = [&](int key) { return Weight<Parts>::of(_mm512_loadu_ps(column + std::int64_t{key} * kTile), unit, zero_point); };
+    const auto weight = [&](int key) {
+      return Weight<Parts>::of(_mm512_sub_ps(_mm512_loadu_ps(column + std::int64_t{key} * kTile), base));
+    };
     __m512 sum = zero, sum2 = zero;
     for (j = 0; j + 2 <= keys; j += 2) {
       const __m512 even = weight(j);
