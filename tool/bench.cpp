@@ -168,8 +168,9 @@ struct Report {
   Flop flop;
   double peak;  // GFLOP/s
   std::optional<plan::Limits> limits;
+  double read;  // bytes/s of a plain read of as many bytes, with the limits
   int runs;
-  [[nodiscard]] Uses uses() const { return uses_of(kernel.plan, kernel.best, *limits); }
+  [[nodiscard]] Uses uses() const { return uses_of(kernel.plan, kernel.best, *limits, read); }
   [[nodiscard]] double rate(double seconds) const { return flop.count / std::max(seconds, 1e-9) / 1e9; }
 };
 
@@ -197,6 +198,7 @@ nlohmann::json json_of(const Report& r) {
   }
   if (r.limits) {
     json["limits"] = to_json(*r.limits);
+    json["limits"]["same_bytes"] = r.read;
     json["used"] = to_json(r.uses());
   }
   return json;
@@ -259,7 +261,8 @@ int run(const BenchOptions& options) {
   if (options.limits) limits = measured_limits(kernel.plan.threads());
   const double peak = (limits ? limits->multiply_add : plan::measure_multiply_add(kernel.plan.threads())) / 1e9;
   const int runs = take_turns(options, loaded.inputs, kernel, classic.get());
-  const Report report{loaded, kernel, classic.get(), std::move(no_classic), flop, peak, limits, runs};
+  const double read = limits ? plan::measure_read(kernel.plan.threads(), bytes_of_tensors(loaded.problem)) : 0;
+  const Report report{loaded, kernel, classic.get(), std::move(no_classic), flop, peak, limits, read, runs};
   say(options.json ? json_of(report).dump(2) + "\n" : text_of(report));
   return 0;
 }

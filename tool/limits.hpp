@@ -28,7 +28,9 @@ struct Uses {
 };
 
 /// Products are held against the best limit for the dtype: any for bf16, else multiply_add.
-[[nodiscard]] Uses uses_of(const Plan& plan, double seconds, const plan::Limits& limits);
+/// `read`: a plain read of as many bytes as the tensors have, bytes per second.
+[[nodiscard]] Uses uses_of(const Plan& plan, double seconds, const plan::Limits& limits, double read);
+[[nodiscard]] double bytes_of_tensors(const Problem& problem);  ///< Q, K, V and O, each once
 
 [[nodiscard]] nlohmann::json to_json(const plan::Limits& limits);
 [[nodiscard]] nlohmann::json to_json(const Uses& uses);

@@ -224,6 +224,18 @@ double measure_multiply_add(int threads) {
   return multiply_add_of(desks, budget_of(Effort::kThorough));
 }
 
+double measure_read(int threads, double bytes) {
+  const int workers = workers_of(threads);
+  Budget budget = budget_of(Effort::kThorough);
+  const auto each = static_cast<std::size_t>(std::min(bytes / workers, budget.all));
+  budget.largest = std::max(kInL1, each / kPage * kPage);
+  Desks desks(static_cast<std::size_t>(workers));
+  const std::size_t count = furnish(desks, budget) / sizeof(float);
+  return best_rate(workers, budget, [&](std::size_t at, long rounds) {
+    return HWY_DYNAMIC_DISPATCH(Read)(rounds, desks[at].buffer.get(), count, desks[at].sink);
+  });
+}
+
 Limits measure_limits(int threads, Effort effort) {
   const int workers = workers_of(threads);
   const Budget budget = budget_of(effort);

@@ -32,6 +32,9 @@ enum class Effort : std::uint8_t {
 /// thread are not to be had.
 [[nodiscard]] Limits measure_limits(int threads, Effort effort);
 
+/// Bytes per second of plain reads through `bytes` in all, again and again: what a run that reads so many could reach, caches included.
+[[nodiscard]] double measure_read(int threads, double bytes);
+
 /// Limits::multiply_add alone, in less than a tenth of a second.
 [[nodiscard]] double measure_multiply_add(int threads);
 

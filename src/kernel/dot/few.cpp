@@ -21,7 +21,7 @@ HEED_PAIRS_BEGIN
 namespace heed::kernel::dot {
 namespace {
 
-constexpr int kAhead = 64;  // rows that prefetching runs ahead
+constexpr int kAhead = 64;  // rows that prefetching runs ahead, into L2: L1 has too few places for what is on its way (docs/kernels.md)
 
 std::int64_t padded(int columns) {
   return (columns + 31) / 32 * 32;
