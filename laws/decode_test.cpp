@@ -130,6 +130,11 @@ TEST_P(Decode, DenormalsAreNumbers) {
   }
 }
 
+TEST(DecodeChoice, ATinyProductWithALargeScaleGoesElsewhere) {
+  Problem problem{.heads = 4, .kv_heads = 1, .queries = 1, .keys = 64, .dim = 16, .value_dim = 16, .dtype = DType::kBF16, .scale = 3e37};
+  EXPECT_EQ(Plan(problem).kernel() == "decode", !base::real_cpu().avx512_bf16);
+}
+
 TEST(DecodeChoice, TheDecodeKernelIsTakenForFewRowsAlone) {
   Problem problem{.heads = 32, .kv_heads = 8, .queries = 1, .keys = 1000, .dim = 64, .value_dim = 64, .dtype = DType::kBF16};
   EXPECT_EQ(Plan(problem).kernel(), "decode");

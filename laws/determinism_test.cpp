@@ -82,6 +82,18 @@ TEST(Determinism, StridesDoNotChangeBits) {
   }
 }
 
+TEST(Determinism, OtherQueriesDoNotChangeBits) {
+  for (const std::string& kernel : kernels()) {
+    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+      // A scale that is no power of two; the last of many queries, and the same alone.
+      const Draw draw(
+          {.heads = 1, .kv_heads = 1, .queries = 150, .keys = 150, .dim = 48, .value_dim = 16, .dtype = dtype, .mask = "causal"});
+      const LastRow row = last_row(draw, kernel);
+      EXPECT_TRUE(same_bits(row.among, row.alone)) << kernel << " " << name_of(dtype);
+    }
+  }
+}
+
 TEST(Determinism, MovingTheFutureLeavesThePastBitEqual) {
   for (const std::string& kernel : kernels()) {
     for (const std::int64_t now : {1, 63, 64, 100}) {

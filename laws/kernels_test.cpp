@@ -109,6 +109,18 @@ TEST(Kernels, LargeLogits) {
   }
 }
 
+TEST(Kernels, TinyNumbersAreNumbers) {
+  for (const double tiny : {0x1p-110, 0x1p-124, 0x1p-126, 1e-39}) {
+    Case of = shaped(30, 300, 16, 16);
+    of.dtype = DType::kBF16;
+    Draw draw(of);
+    for (std::int64_t i = 0; i < draw.v_store.count(); ++i) store_real(draw.v_store.span(), i, tiny);
+    for (const std::string& kernel : fast_kernels()) {
+      EXPECT_EQ(violation(run(draw, kernel), truth(draw), naive(draw), of.dtype), "") << kernel << " " << tiny;
+    }
+  }
+}
+
 TEST(Kernels, ManyBlocksOfKeys) {
   Case of = shaped(3, 5000, 16, 16);
   of.mask = "causal & (k % 3 != 0 | k < 100)";

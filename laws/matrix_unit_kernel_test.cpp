@@ -153,7 +153,18 @@ TEST_F(MatrixUnitKernel, NumbersTheUnitDoesNotTake) {
   }
 }
 
+TEST_F(MatrixUnitKernel, OtherQueriesDoNotChangeBits) {
+  for (const DType dtype : kDtypes) {
+    const Draw draw({.heads = 1, .kv_heads = 1, .queries = 100, .keys = 100, .dim = 48, .value_dim = 16, .dtype = dtype, .mask = "causal"});
+    const LastRow row = last_row(draw, "amx");
+    EXPECT_TRUE(same_bits(row.among, row.alone)) << name_of(dtype);
+  }
+}
+
 TEST_F(MatrixUnitKernel, DenormalsAreNumbers) {
+  Draw tiny({.heads = 1, .kv_heads = 1, .queries = 20, .keys = 300, .dim = 16, .value_dim = 16, .dtype = DType::kBF16});
+  for (std::int64_t i = 0; i < tiny.v_store.count(); ++i) store_real(tiny.v_store.span(), i, 0x1p-124);
+  EXPECT_EQ(violation(run(tiny, "amx"), truth(tiny), naive(tiny), DType::kBF16), "");
   // All values denormal: the result is denormal as well, not 0.
   Draw draw({.heads = 1, .kv_heads = 1, .queries = 20, .keys = 30, .dim = 16, .value_dim = 16, .dtype = DType::kBF16});
   for (std::int64_t i = 0; i < draw.v_store.count(); ++i) store_real(draw.v_store.span(), i, 1e-39 * static_cast<double>(1 + i % 7));

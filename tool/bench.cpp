@@ -261,7 +261,7 @@ int run(const BenchOptions& options) {
   if (options.limits) limits = measured_limits(kernel.plan.threads());
   const double peak = (limits ? limits->multiply_add : plan::measure_multiply_add(kernel.plan.threads())) / 1e9;
   const int runs = take_turns(options, loaded.inputs, kernel, classic.get());
-  const double read = limits ? plan::measure_read(kernel.plan.threads(), bytes_of_tensors(loaded.problem)) : 0;
+  const double read = limits ? plan::measure_read(kernel.plan.threads(), bytes_of_tensors(kernel.plan)) : 0;
   const Report report{loaded, kernel, classic.get(), std::move(no_classic), flop, peak, limits, read, runs};
   say(options.json ? json_of(report).dump(2) + "\n" : text_of(report));
   return 0;

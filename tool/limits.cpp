@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "kernel/table.hpp"
+#include "plan/cost.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -13,38 +15,14 @@ std::string rate_text(double rate, const char* unit) {
   return rate > 0 ? fmt::format("{:.1f} {}", rate / 1e9, unit) : "none";
 }
 
-struct Product {
-  const char* name;
-  double limit;
-};
-
-Product best_product(DType dtype, const plan::Limits& limits) {
-  Product best{"multiply_add", limits.multiply_add};
-  if (dtype != DType::kBF16) return best;
-  for (const Product& other : {Product{"bf16_dot", limits.bf16_dot}, Product{"matrix_unit", limits.matrix_unit}})
-    if (other.limit > best.limit) best = other;
-  return best;
-}
-
-/// Pairs of a query and a key for which a score is computed.
-double visited_pairs(const Plan& plan) {
-  const Problem& p = plan.problem();
-  if (plan.kernel() == "classic" || plan.kernel() == "reference")  // they skip nothing
-    return static_cast<double>(p.batch) * static_cast<double>(p.heads) * static_cast<double>(p.queries) * static_cast<double>(p.keys);
-  return plan.flops() / (2.0 * static_cast<double>(p.dim + p.value_dim));
-}
-
 nlohmann::json to_json(const Use& use) {
   return {{"limit", use.limit}, {"count", use.count}, {"share", use.share()}};
 }
 
 }  // namespace
 
-double bytes_of_tensors(const Problem& p) {
-  const auto width = static_cast<double>(p.dim + p.value_dim);
-  const auto rows =
-      static_cast<double>(p.heads) * static_cast<double>(p.queries) + static_cast<double>(p.kv_heads) * static_cast<double>(p.keys);
-  return static_cast<double>(size_of(p.dtype)) * static_cast<double>(p.batch) * width * rows;
+double bytes_of_tensors(const Plan& plan) {
+  return plan::work_of(plan.body(), *plan.body().kernel).dram;
 }
 
 const Use& Uses::binding() const {
@@ -52,13 +30,13 @@ const Use& Uses::binding() const {
 }
 
 Uses uses_of(const Plan& plan, double seconds, const plan::Limits& limits, double read) {
-  const Problem& p = plan.problem();
-  const double pairs = visited_pairs(plan), flop = pairs * 2.0 * static_cast<double>(p.dim + p.value_dim), bytes = bytes_of_tensors(p);
+  const plan::Body& body = plan.body();
+  const plan::Work work = plan::work_of(body, *body.kernel);
+  const plan::UnitFacts& unit = plan::facts_of(body.kernel->price.unit);
   const double time = std::max(seconds, 1e-9);
-  const Product product = best_product(p.dtype, limits);
-  return {.products = {"products", product.name, flop, flop / time, product.limit},
-          .exp = {"exp", "exp", pairs, pairs / time, limits.exp},
-          .dram = {"dram", "same_bytes", bytes, bytes / time, read}};
+  return {.products = {"products", std::string(unit.key), work.flop, work.flop / time, limits.*unit.limit},
+          .exp = {"exp", "exp", work.exps, work.exps / time, limits.exp},
+          .dram = {"dram", "same_bytes", work.dram, work.dram / time, read}};
 }
 
 nlohmann::json to_json(const plan::Limits& limits) {

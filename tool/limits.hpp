@@ -27,10 +27,10 @@ struct Uses {
   [[nodiscard]] const Use& binding() const;  // the largest share
 };
 
-/// Products are held against the best limit for the dtype: any for bf16, else multiply_add.
+/// Products are counted in steps of the unit that the kernel multiplies with, and held against its limit.
 /// `read`: a plain read of as many bytes as the tensors have, bytes per second.
 [[nodiscard]] Uses uses_of(const Plan& plan, double seconds, const plan::Limits& limits, double read);
-[[nodiscard]] double bytes_of_tensors(const Problem& problem);  ///< Q, K, V and O, each once
+[[nodiscard]] double bytes_of_tensors(const Plan& plan);  ///< Q, K, V and O, each once
 
 [[nodiscard]] nlohmann::json to_json(const plan::Limits& limits);
 [[nodiscard]] nlohmann::json to_json(const Uses& uses);

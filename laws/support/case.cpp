@@ -202,6 +202,21 @@ Result run(const Draw& draw, const std::string& kernel, int threads, bool wide) 
   return run(problem, {draw.q, draw.k, draw.v}, wide);
 }
 
+LastRow last_row(const Draw& draw, const std::string& kernel) {
+  const Result all = run(draw, kernel);
+  Problem problem = draw.problem();
+  problem.kernel = kernel;
+  problem.queries = 1;
+  problem.align = Align::end();
+  const std::int64_t last = draw.of.queries - 1, bytes = draw.of.value_dim * size_of(draw.of.dtype);
+  TensorView q = draw.q;
+  q.shape[2] = 1;
+  q.data = static_cast<const std::byte*>(q.data) + last * q.strides[2] * size_of(q.dtype);
+  LastRow row{.among = Tensor(draw.of.dtype, {1, 1, 1, draw.of.value_dim}), .alone = run(problem, {q, draw.k, draw.v}).o};
+  std::memcpy(row.among.span().data, static_cast<const std::byte*>(all.o.view().data) + last * bytes, static_cast<std::size_t>(bytes));
+  return row;
+}
+
 Result truth(Problem problem, const Inputs& inputs) {
   const Tensor q = converted(inputs.q, DType::kF64), k = converted(inputs.k, DType::kF64), v = converted(inputs.v, DType::kF64);
   problem.dtype = DType::kF64;

@@ -61,6 +61,11 @@ struct Result {
 /// Computes with one kernel ("" for the best), statistics where the kernel has them; O in f32 for 16-bit inputs when wide.
 [[nodiscard]] Result run(const Draw& draw, const std::string& kernel, int threads = 1, bool wide = false);
 [[nodiscard]] Result run(const Problem& problem, const Inputs& inputs, bool wide = false);
+/// The bits of the last query's O of a draw with one head: among all its queries, and alone, aligned to the end, without statistics.
+struct LastRow {
+  Tensor among, alone;
+};
+[[nodiscard]] LastRow last_row(const Draw& draw, const std::string& kernel);
 /// The same case in double by the reference.
 [[nodiscard]] Result truth(const Draw& draw);
 [[nodiscard]] Result truth(Problem problem, const Inputs& inputs);

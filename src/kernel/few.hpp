@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 
 #include "base/dtype.hpp"
 #include "kernel/products.hpp"
@@ -60,7 +59,8 @@ std::uint64_t few_suspects(const SoftmaxRows& state, int value_dim, int lanes) {
       nans += state.o[c] != state.o[c];
       sizeable += state.o[c] > 0x1p-100f || state.o[c] < -0x1p-100f;
     }
-    if (nans != 0 || (FlushesDenormals && sizeable == 0)) found |= std::uint64_t{1} << i;
+    const bool begun = state.m[i] != -INFINITY;
+    if (nans != 0 || (FlushesDenormals && begun && sizeable == 0)) found |= std::uint64_t{1} << i;
   }
   return found;
 }

@@ -2,7 +2,7 @@
 // between them, and what packs, joins and empties a tile of output. The other words (words.hpp) work on f32 tiles and serve all machines.
 //
 // A tile is 64 queries (lanes) by 64 keys. What lies behind `void*` is a machine's own: queries, keys and values as its products read
-// them, weights P as its mix reads them, and O. S is f32 [64 keys, 64 lanes] on every machine. Sizes are asked once per plan.
+// them, weights P as its mix reads them, and O. S is f32 [64 keys, 64 lanes] on every machine. Sizes depend on the dimensions alone.
 // Numbers that a machine's products do not take (`unusual`: not finite, or outside the range in which its arithmetic is exact enough)
 // count as 0 in packed values; rows that see one are folded once more by the careful words and adopted, so what a row gets depends on
 // nothing but the row and the keys it sees.
@@ -86,7 +86,8 @@ struct Products {
   void (*merge)(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int lanes);
   /// Lanes of `state` <- lanes of `exact`, whose O is [Dv, 64].
   void (*adopt)(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t lanes, int value_dim);
-  /// Bit i: O of lane i is to be folded again by the careful words: it holds NaN. Null where `unusual_keys` has told before.
+  /// Bit i: O of lane i is to be folded again by the careful words: it holds NaN, or is so small that flushed
+  /// products could be felt.
   std::uint64_t (*suspects)(const SoftmaxRows& part, int value_dim, int lanes);
   /// Words::finish for lanes [first, first + lanes).
   void (*finish)(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);

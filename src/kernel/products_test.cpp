@@ -699,8 +699,7 @@ TEST_P(Folding, LanesDoNotCountEachOther) {
   const Tiles tiles = draw_tiles(2, dim, value_dim, 33, 2);
   const Matrix q = draw(most_lanes(), dim);
   for (const int lanes : some_lanes()) {
-    // The dot machine adds up l of at most four lanes, and of more, in different orders.
-    const int most = machine_.few && machine_.parts != 0 && lanes <= 4 ? 4 : most_lanes();
+    const int most = most_lanes();
     State some(products_, value_dim, lanes), all(products_, value_dim, most);
     by_words(Queries(products_, q, kScale, lanes), tiles, dim, some);
     by_words(Queries(products_, q, kScale, most), tiles, dim, all);
@@ -742,7 +741,8 @@ void Folding::expect_phrase(int turn, int count, int lanes) {
   const Floats outputs = state.outputs();
   for (int i = 0; i < lanes; ++i) {
     // The reference may stay up to 5.5 below the maximum.
-    EXPECT_TRUE(wide(state.m[index(i)]) <= truth[index(i)].m + 1e-5 && wide(state.m[index(i)]) >= truth[index(i)].m - 5.5001) << "lane " << i;
+    EXPECT_TRUE(wide(state.m[index(i)]) <= truth[index(i)].m + 1e-5 && wide(state.m[index(i)]) >= truth[index(i)].m - 5.5001)
+        << "lane " << i;
     expect_row(state, outputs, i, truth[index(i)], 0x1p-19);  // scores below 32 are scaled in exp: not rounded, as words do
   }
 }

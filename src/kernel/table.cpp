@@ -20,7 +20,7 @@ std::string simd_declines(const plan::Body& body) {
 }
 
 std::string amx_missing() {
-  return base::cpu().amx_bf16 ? "" : "this processor has no matrix unit for bf16";
+  return base::cpu().amx_bf16 && base::cpu().avx512_bf16 ? "" : "this processor has no matrix unit for bf16";
 }
 std::string dot_missing() {
   return base::cpu().avx512_bf16 ? "" : "this processor has no AVX-512 with bf16 products";
@@ -50,20 +50,22 @@ double by_parts(DType dtype) {
   return dtype == DType::kBF16 ? 1 : dtype == DType::kF16 ? 3.5 : 6;
 }
 
+const Products& decode_products(DType dtype) {
+#if HEED_PAIRS
+  if (dtype == DType::kBF16 && base::cpu().avx512_bf16) return dot::few_products();
+#endif
+  return simd::few_products(dtype);
+}
+
 std::string decode_declines(const plan::Body& body) {
   const std::int64_t lanes = body.layout.heads_per_tile * body.layout.queries;
   if (lanes > kFewLanes) {
     return "is for at most " + std::to_string(kFewLanes) + " rows on the same keys (query heads of a key head, times queries); here " +
            std::to_string(lanes);
   }
-  return simd_declines(body);
-}
-
-const Products& decode_products(DType dtype) {
-#if HEED_PAIRS
-  if (dtype == DType::kBF16 && base::cpu().avx512_bf16) return dot::few_products();
-#endif
-  return simd::few_products(dtype);
+  // Dot products are scaled after, as pairs are.
+  const DType dtype = body.problem.dtype;
+  return &decode_products(dtype) == &simd::few_products(dtype) ? simd_declines(body) : pairs::decline(body);
 }
 
 constexpr Kernel kTable[] = {

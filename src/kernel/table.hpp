@@ -1,4 +1,4 @@
-// The table of kernels, best first, reference last. A kernel that declines says why; adding a machine is a folder and a row.
+// The table of kernels; the plan takes the cheapest that accepts. A kernel that declines says why; adding a machine is a folder and a row.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The words of a machine: what a walk asks of it, tile by tile. A machine supplies words, not algorithms.
+// Words on f32 tiles, the same for all machines: kernel/simd writes them. What machines do their own way: products.hpp.
 //
 // A tile is kTile = 64 queries across and up to 64 keys down, in f32: S[j * 64 + i] is the score of query i and key j. Queries are
 // lanes, so maximum, sum and rescaling of a row of attention are vertical, and no result of one query touches another.

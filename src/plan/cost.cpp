@@ -19,54 +19,29 @@ double number(std::int64_t count) {
   return static_cast<double>(count);
 }
 
-/// Of a unit beside multiply-adds of float32, roughly, on the processors that have it.
-double relative_speed(Unit unit) {
-  switch (unit) {
-    case Unit::kMatrixUnit:
-      return 12;
-    case Unit::kBF16Dot:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
-double limit_of(Unit unit, const Limits& limits) {
-  switch (unit) {
-    case Unit::kMatrixUnit:
-      return limits.matrix_unit;
-    case Unit::kBF16Dot:
-      return limits.bf16_dot;
-    default:
-      return limits.multiply_add;
-  }
-}
-
-std::string name_of(Unit unit) {
-  switch (unit) {
-    case Unit::kMatrixUnit:
-      return "matrix unit";
-    case Unit::kBF16Dot:
-      return "bf16 dot products";
-    default:
-      return "f32 multiply-adds";
-  }
-}
+constexpr UnitFacts kUnits[] = {{"f32 multiply-adds", "multiply_add", &Limits::multiply_add, 1},
+                                {"bf16 dot products", "bf16_dot", &Limits::bf16_dot, 2},
+                                {"matrix unit", "matrix_unit", &Limits::matrix_unit, 12}};
 
 /// Lanes of a full tile, or of the one tile of few queries.
-double lanes_of(const Body& body, int step) {
-  const std::int64_t lanes = std::min<std::int64_t>(formula::kTile, body.layout.queries * body.layout.heads_per_tile);
+double lanes_of(const Body& body, std::int64_t heads, int step) {
+  const std::int64_t lanes = std::min<std::int64_t>(formula::kTile, body.layout.queries * heads);
   return std::ceil(number(lanes) / step) * step;
 }
 
 }  // namespace
 
+const UnitFacts& facts_of(Unit unit) {
+  return kUnits[static_cast<std::size_t>(unit)];
+}
+
 Work work_of(const Body& body, const kernel::Kernel& kernel) {
   const Price& price = kernel.price;
   const Problem& p = body.problem;
   const TileCounts& counts = body.tiles.counts();
-  const double tiles = number(price.every_tile ? counts.total() : counts.partial + counts.full) / number(body.layout.heads_per_tile);
-  const double pairs = tiles * formula::kTile * lanes_of(body, price.lane_step);
+  const std::int64_t heads = price.every_tile ? 1 : body.layout.heads_per_tile;  // that share a tile
+  const double tiles = number(price.every_tile ? counts.total() : counts.partial + counts.full) / number(heads);
+  const double pairs = tiles * formula::kTile * lanes_of(body, heads, price.lane_step);
   const double width = number(p.dim + p.value_dim), element = number(size_of(p.dtype));
   const double steps = number(static_cast<std::int64_t>(body.score_program.empty() ? 0 : body.score_program.tile_steps().size()));
   const double partial_steps = number(static_cast<std::int64_t>(body.mask_program.empty() ? 0 : body.mask_program.tile_steps().size()));
@@ -83,7 +58,7 @@ Work work_of(const Body& body, const kernel::Kernel& kernel) {
 
 double cost_of(const Body& body, const kernel::Kernel& kernel) {
   const Work work = work_of(body, kernel);
-  const double products = work.flop / 2 / relative_speed(kernel.price.unit), softmax = work.exps * kSoftmaxOperations;
+  const double products = work.flop / 2 / facts_of(kernel.price.unit).relative_speed, softmax = work.exps * kSoftmaxOperations;
   const double both = kernel.price.overlaps ? std::max(products, softmax) : products + softmax;
   return kernel.price.slowness * (both + work.packed * kPackOperations);
 }
@@ -91,13 +66,13 @@ double cost_of(const Body& body, const kernel::Kernel& kernel) {
 Expected expected(const Body& body, const Limits& limits) {
   const kernel::Kernel& kernel = *body.kernel;
   const Work work = work_of(body, kernel);
-  const double unit = limit_of(kernel.price.unit, limits);
+  const double unit = limits.*facts_of(kernel.price.unit).limit;
   if (kernel.price.slowness >= kNoEstimate || unit <= 0 || work.flop <= 0) return {};
   struct Part {
     std::string limit;
     double seconds;
   };
-  const std::array parts = {Part{name_of(kernel.price.unit), work.flop / unit}, Part{"exp", work.exps / limits.exp},
+  const std::array parts = {Part{std::string(facts_of(kernel.price.unit).name), work.flop / unit}, Part{"exp", work.exps / limits.exp},
                             Part{"L2", work.l2 / limits.l2}, Part{"DRAM", work.dram / limits.dram}};
   const auto& longest = *std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.seconds < b.seconds; });
   const double packing = work.packed * kPackOperations * 2 / limits.multiply_add;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "plan/body.hpp"
 #include "plan/limits.hpp"
@@ -17,6 +18,14 @@ namespace heed::plan {
 
 /// What does the products of a kernel.
 enum class Unit : std::uint8_t { kMultiplyAdd, kBF16Dot, kMatrixUnit };
+
+struct UnitFacts {
+  std::string_view name;  ///< for people
+  std::string_view key;   ///< of its limit, in JSON
+  double Limits::*limit;  ///< flop/s here
+  double relative_speed;  ///< beside multiply-adds of float32, roughly, on the processors that have it (docs/kernels.md)
+};
+[[nodiscard]] const UnitFacts& facts_of(Unit unit);
 
 /// How a kernel spends: a column of the table of kernels.
 struct Price {

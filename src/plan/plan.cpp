@@ -70,7 +70,7 @@ std::int64_t Plan::square_bytes() const {
 
 double Plan::flops() const {
   const Problem& p = body_->problem;
-  return 2.0 * static_cast<double>(p.dim + p.value_dim) * static_cast<double>(body_->tiles.pairs());
+  return 2.0 * static_cast<double>(p.dim + p.value_dim) * body_->tiles.pairs();
 }
 
 Expected Plan::expected() const {

@@ -196,7 +196,7 @@ void TileMap::count(const Layout& layout, std::int64_t copies, std::span<const s
       const std::int64_t tiles = run.last - run.first;
       (run.verdict == Verdict::kFull ? counts_.full : counts_.partial) += tiles * copies;
       visited += tiles;
-      pairs_ += copies * lanes * (std::min(run.last * kTile, layout.keys) - run.first * kTile);
+      pairs_ += static_cast<double>(copies) * static_cast<double>(lanes * (std::min(run.last * kTile, layout.keys) - run.first * kTile));
     }
     counts_.empty += (all - visited) * copies;
   }

@@ -53,7 +53,7 @@ class TileMap {
   [[nodiscard]] bool by_head() const { return by_head_; }
   [[nodiscard]] const TileCounts& counts() const { return counts_; }
   /// Pairs of a query and a key inside the visited tiles, over all heads.
-  [[nodiscard]] std::int64_t pairs() const { return pairs_; }
+  [[nodiscard]] double pairs() const { return pairs_; }
 
  private:
   [[nodiscard]] std::size_t map_of(std::int64_t b, std::int64_t h) const;
@@ -64,7 +64,7 @@ class TileMap {
   std::vector<std::size_t> begin_;  // [maps * query_tiles + 1]
   std::vector<Run> runs_;
   TileCounts counts_;
-  std::int64_t pairs_ = 0;
+  double pairs_ = 0;
 };
 
 }  // namespace heed::plan

@@ -9,7 +9,6 @@
 
 #include "base/arena.hpp"
 #include "base/threads.hpp"
-#include "kernel/simd/simd.hpp"
 #include "kernel/table.hpp"
 #include "state/tally.hpp"
 #include "walk/tile_scores.hpp"
@@ -332,8 +331,7 @@ class Fold {
   /// Rows that met numbers which the products do not take are folded again by the careful words.
   void mend(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
     const int lanes = w.scores.lanes();
-    std::uint64_t rows = w.scores.unusual_queries();
-    if (products_.suspects != nullptr) rows |= products_.suspects(part.softmax, value_dim_, lanes);
+    std::uint64_t rows = w.scores.unusual_queries() | products_.suspects(part.softmax, value_dim_, lanes);
     if (rows == 0 && !block.any_unusual) return;
     const kernel::Words& words = kernel::best_words();
     w.careful.clear();

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernel/simd/simd.hpp"
-
 namespace heed::walk {
 namespace {
 

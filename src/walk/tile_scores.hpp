@@ -1,7 +1,7 @@
 // TileScores: one thread's means to make tiles of final scores: similarity, score formulas, mask. Shared by every walk.
 //
 // bind a tile of queries, then ask for tiles of keys: S [keys, 64], keys down, queries across; hidden places are -inf.
-// The memory is two tiles of queries and keys (the machine's and f32), the frames of the two formulas, 64 x 64 floats and bytes.
+// The memory is some tiles of queries and two of keys (the machine's and f32), the frames of the two formulas, 64 x 64 floats and bytes.
 #pragma once
 
 #include <array>

@@ -12,7 +12,7 @@ namespace heed::kernel::amx {
 
 template <int Parts>
 void phrase(const Phrase& phrase);
-/// Two tiles of scores, 32 queries wide, beside each other; two of weights likewise; O of a tile.
+/// Two tiles of scores, 32 queries wide, beside each other; two of weights likewise; a sum of 32 columns of O.
 template <int Parts>
 std::size_t phrase_bytes(int dim, int value_dim);
 

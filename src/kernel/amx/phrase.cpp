@@ -10,6 +10,7 @@
 // Altered tiles (formula, mask, statistics) are scaled and altered between the stages; others are scaled inside exp.
 // The words are the meaning and the test: laws/matrix_unit_kernel_test.cpp. Source of the arrangement: docs/kernels.md.
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "kernel/amx/amx.hpp"
@@ -29,6 +30,10 @@ constexpr std::int64_t kLine = kTile * 4;  // bytes of a row of 64 lanes
 constexpr float kSlack = 5.5f;
 constexpr int kHalf = 32;  // queries of a phrase
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+bool is_power_of_two(float x) {
+  return (std::bit_cast<std::uint32_t>(x) & 0x007F'FFFFU) == 0;
+}
 
 /// Softmax of one tile of 64 keys x 16 Across queries, in small pieces that are issued between products.
 template <int Parts, int Across>
@@ -62,12 +67,17 @@ class Softmax {
       for (int n = 0; n < Across; ++n) top_[n] = _mm512_max_ps(_mm512_loadu_ps(s + j * kTile + 16 * n), top_[n]);
     }
   }
+  /// Raw scores in units. With a factor that is no power of two it is rounded twice, as scores are that were scaled before: what a row gets
+  /// does not depend on whether its tile was altered.
+  static __m512 in_units(__m512 raw, float factor) {
+    if (kUnit == 1.0f || is_power_of_two(factor)) return _mm512_mul_ps(raw, _mm512_set1_ps(factor * kUnit));
+    return _mm512_mul_ps(_mm512_mul_ps(raw, _mm512_set1_ps(factor)), _mm512_set1_ps(kUnit));
+  }
   /// Weights of two keys.
   void exps(const float* s, float factor, std::uint32_t* p, int piece) {
     const float* const at = s + 2 * piece * kTile;
-    const __m512 scale = _mm512_set1_ps(factor * kUnit);
     const auto weight = [&](const float* scores, int n) {
-      return pairs::Weight<Parts>::of_units(_mm512_sub_ps(_mm512_mul_ps(_mm512_loadu_ps(scores), scale), base_[n]));
+      return pairs::Weight<Parts>::of_units(_mm512_sub_ps(in_units(_mm512_loadu_ps(scores), factor), base_[n]));
     };
 #pragma GCC unroll 2
     for (int n = 0; n < Across; ++n) {
@@ -86,7 +96,7 @@ class Softmax {
   bool turn(float factor) {
     bool any = false;
     for (int n = 0; n < Across; ++n) {
-      const __m512 nothing = _mm512_set1_ps(-kInfinity), top = _mm512_mul_ps(top_[n], _mm512_set1_ps(factor * kUnit));
+      const __m512 nothing = _mm512_set1_ps(-kInfinity), top = in_units(top_[n], factor);
       l_[n] = _mm512_add_ps(l_[n], sum_[n]);
       const __mmask16 grows = _mm512_cmp_ps_mask(top, _mm512_add_ps(m_[n], _mm512_set1_ps(kSlack * kUnit)), _CMP_GT_OQ);
       const __mmask16 begun = _mm512_cmp_ps_mask(m_[n], nothing, _CMP_NEQ_OQ);

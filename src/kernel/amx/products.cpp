@@ -2,6 +2,8 @@
 // products of parts, smallest first. The meaning and the test of the phrase, and what census uses.
 #include "kernel/amx/amx.hpp"
 
+#include <algorithm>
+
 #include "kernel/amx/tiles.hpp"
 #include "kernel/pairs/pairs.hpp"
 #include "kernel/simd/simd.hpp"
@@ -129,7 +131,7 @@ constexpr Products products_by_parts() {
           .mix = mix<Parts>,
           .merge = simd::merge,
           .adopt = simd::adopt,
-          .suspects = nullptr,
+          .suspects = pairs::suspects,
           .finish = pairs::finish,
           .phrase = phrase<Parts>,
           .phrase_bytes = phrase_bytes<Parts>};

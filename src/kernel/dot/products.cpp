@@ -140,7 +140,7 @@ constexpr Products products_by_parts() {
           .mix = mix<Parts>,
           .merge = simd::merge,
           .adopt = simd::adopt,
-          .suspects = nullptr,
+          .suspects = pairs::suspects,
           .finish = pairs::finish};
 }
 

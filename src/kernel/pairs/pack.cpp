@@ -4,6 +4,7 @@
 // From there keys are copied, queries and values transposed in blocks of 16 x 16 pairs. Cost: about 3 instructions per 16 pairs and part.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 
 #include "base/dtype.hpp"
@@ -211,6 +212,23 @@ Operand pack_values(const Rows& rows, int count, int value_dim, void* buffer) {
     }
   }
   return {buffer, kTile};
+}
+
+std::uint64_t suspects(const SoftmaxRows& part, int value_dim, int lanes) {
+  std::uint64_t found = 0;
+  for (int lane = 0; lane < lanes; lane += 16) {
+    __m512 largest = _mm512_setzero_ps();
+    __mmask16 nan = 0;
+    for (int c = 0; c < value_dim; ++c) {
+      const __m512 o = _mm512_loadu_ps(part.o + std::int64_t{c} * kTile + lane);
+      largest = _mm512_max_ps(_mm512_abs_ps(o), largest);
+      nan |= _mm512_cmp_ps_mask(o, o, _CMP_UNORD_Q);
+    }
+    const __mmask16 small = _mm512_cmp_ps_mask(largest, _mm512_set1_ps(0x1p-100f), _CMP_LE_OQ);
+    const __mmask16 begun = _mm512_cmp_ps_mask(_mm512_loadu_ps(part.m + lane), _mm512_set1_ps(-HUGE_VALF), _CMP_NEQ_OQ);
+    found |= static_cast<std::uint64_t>((nan | (small & begun)) & first_lanes(lanes - lane)) << lane;
+  }
+  return found;
 }
 
 namespace {

@@ -80,6 +80,8 @@ template <int Parts>
 Operand pack_values(const Rows& rows, int count, int value_dim, void* buffer);
 template <int Parts>
 void absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void* p);
+/// Rows with NaN, and rows so small that flushed products could be felt: something seen, but no |O| above 2^-100.
+std::uint64_t suspects(const SoftmaxRows& part, int value_dim, int lanes);
 /// O, divided by l, transposed and rounded by vectors where rows are contiguous.
 void finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);
 

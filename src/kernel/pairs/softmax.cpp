@@ -1,7 +1,6 @@
 // absorb, leaving the weights as pairs of bf16 parts. The meaning of Words::absorb; the maximum is exact, sums are of unrounded weights.
 //
 // Cost per 16 scores: 1 maximum, 11 or 13 operations of exp (exp.hpp), 1 sum, 1 rounding per part.
-#include <algorithm>
 #include <limits>
 
 #include "kernel/pairs/exp.hpp"

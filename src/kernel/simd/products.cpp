@@ -1,6 +1,5 @@
 // The products of the simd kernel: f32 tiles, [D, 64] queries, rows of keys and values in place where they are f32, P in the place of S.
 #include <cmath>
-#include <cstring>
 
 #include "kernel/products.hpp"
 #include "kernel/simd/simd.hpp"
