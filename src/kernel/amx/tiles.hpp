@@ -1,5 +1,5 @@
 // The tile instructions, each saying what memory it touches: GCC 12's own intrinsics leave that out (loads) or clobber all (stores).
-// All eight tiles are 16 rows of 64 bytes. Only between HEED_AMX_BEGIN and HEED_AMX_END.
+// All eight tiles are 16 rows of 64 bytes. Only between HEED_PAIRS_BEGIN and HEED_PAIRS_END.
 #pragma once
 
 #include <cstdint>
