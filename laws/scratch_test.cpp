@@ -25,6 +25,11 @@ void* operator new(std::size_t size) {
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return counted(size, static_cast<std::size_t>(alignment));
 }
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return std::aligned_alloc(
+      static_cast<std::size_t>(alignment),
+      (size + static_cast<std::size_t>(alignment) - 1) / static_cast<std::size_t>(alignment) * static_cast<std::size_t>(alignment));
+}
 void operator delete(void* memory) noexcept {
   std::free(memory);
 }
