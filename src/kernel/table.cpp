@@ -19,6 +19,10 @@ std::string simd_declines(const plan::Body& body) {
   return {};
 }
 
+std::string pairs_decline(const plan::Body& body) {
+  std::string reason = simd_declines(body);
+  return reason.empty() ? pairs::scale_declines(body) : reason;
+}
 std::string amx_missing() {
   return base::cpu().amx_bf16 && base::cpu().avx512_bf16 ? "" : "this processor has no matrix unit for bf16";
 }
@@ -65,7 +69,7 @@ std::string decode_declines(const plan::Body& body) {
   }
   // Dot products are scaled after, as pairs are.
   const DType dtype = body.problem.dtype;
-  return &decode_products(dtype) == &simd::few_products(dtype) ? simd_declines(body) : pairs::decline(body);
+  return &decode_products(dtype) == &simd::few_products(dtype) ? simd_declines(body) : pairs_decline(body);
 }
 
 constexpr Kernel kTable[] = {
@@ -83,7 +87,7 @@ constexpr Kernel kTable[] = {
      .fused = true,
      .products = amx_products,
      .missing = amx_missing,
-     .decline = pairs::decline,
+     .decline = pairs_decline,
      .scratch = walk::fold_scratch,
      .run = walk::fold},
     {.name = "dot",
@@ -92,7 +96,7 @@ constexpr Kernel kTable[] = {
      .fused = true,
      .products = dot_products,
      .missing = dot_missing,
-     .decline = pairs::decline,
+     .decline = pairs_decline,
      .scratch = walk::fold_scratch,
      .run = walk::fold},
     {.name = "simd",

@@ -6,7 +6,6 @@
 
 #include "kernel/amx/tiles.hpp"
 #include "kernel/pairs/pairs.hpp"
-#include "kernel/simd/simd.hpp"
 
 #if HEED_PAIRS
 HEED_PAIRS_BEGIN
@@ -117,24 +116,15 @@ void mix(const void* p, const Operand& v, int value_dim, int count, int lanes, c
 
 template <int Parts>
 constexpr Products products_by_parts() {
-  return {.name = "amx",
-          .most_lanes = kTile,
-          .query_tiles = 16,
-          .sizes = pairs::sizes<Parts>,
-          .unusual_queries = pairs::unusual,
-          .unusual_keys = pairs::unusual,
-          .load_queries = pairs::load_queries<Parts>,
-          .keys = keys<Parts>,
-          .values = pairs::pack_values<Parts>,
-          .scores = scores<Parts>,
-          .absorb = pairs::absorb<Parts>,
-          .mix = mix<Parts>,
-          .merge = simd::merge,
-          .adopt = simd::adopt,
-          .suspects = pairs::suspects,
-          .finish = pairs::finish,
-          .phrase = phrase<Parts>,
-          .phrase_bytes = phrase_bytes<Parts>};
+  Products products = pairs::products_in_common<Parts>();
+  products.name = "amx";
+  products.query_tiles = 16;
+  products.keys = keys<Parts>;
+  products.scores = scores<Parts>;
+  products.mix = mix<Parts>;
+  products.phrase = phrase<Parts>;
+  products.phrase_bytes = phrase_bytes<Parts>;
+  return products;
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "kernel/pairs/pairs.hpp"
-#include "kernel/simd/simd.hpp"
 
 #if HEED_PAIRS
 HEED_PAIRS_BEGIN
@@ -126,22 +125,12 @@ void mix(const void* p, const Operand& v, int value_dim, int count, int lanes, c
 
 template <int Parts>
 constexpr Products products_by_parts() {
-  return {.name = "dot",
-          .most_lanes = kTile,
-          .query_tiles = 8,
-          .sizes = pairs::sizes<Parts>,
-          .unusual_queries = pairs::unusual,
-          .unusual_keys = pairs::unusual,
-          .load_queries = pairs::load_queries<Parts>,
-          .keys = keys<Parts>,
-          .values = pairs::pack_values<Parts>,
-          .scores = scores<Parts>,
-          .absorb = pairs::absorb<Parts>,
-          .mix = mix<Parts>,
-          .merge = simd::merge,
-          .adopt = simd::adopt,
-          .suspects = pairs::suspects,
-          .finish = pairs::finish};
+  Products products = pairs::products_in_common<Parts>();
+  products.name = "dot";
+  products.keys = keys<Parts>;
+  products.scores = scores<Parts>;
+  products.mix = mix<Parts>;
+  return products;
 }
 
 }  // namespace

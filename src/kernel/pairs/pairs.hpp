@@ -20,6 +20,7 @@
 
 #include "kernel/pairs/target.hpp"
 #include "kernel/products.hpp"
+#include "kernel/simd/simd.hpp"
 #include "plan/body.hpp"
 
 namespace heed::kernel::pairs {
@@ -85,7 +86,28 @@ std::uint64_t suspects(const SoftmaxRows& part, int value_dim, int lanes);
 /// O, divided by l, transposed and rounded by vectors where rows are contiguous.
 void finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);
 
-/// Why a plan cannot go by pairs; empty when it can.
-std::string decline(const plan::Body& body);
+/// What both machines fill alike; name, keys, scores and mix are their own.
+template <int Parts>
+constexpr Products products_in_common() {
+  return {.name = {},
+          .most_lanes = kTile,
+          .query_tiles = 8,
+          .sizes = sizes<Parts>,
+          .unusual_queries = unusual,
+          .unusual_keys = unusual,
+          .load_queries = load_queries<Parts>,
+          .keys = pack_keys<Parts>,
+          .values = pack_values<Parts>,
+          .scores = nullptr,
+          .absorb = absorb<Parts>,
+          .mix = nullptr,
+          .merge = simd::merge,
+          .adopt = simd::adopt,
+          .suspects = suspects,
+          .finish = finish};
+}
+
+/// Why scores cannot be scaled after the product; empty when they can.
+std::string scale_declines(const plan::Body& body);
 
 }  // namespace heed::kernel::pairs
