@@ -293,4 +293,22 @@ const std::vector<std::vector<std::string>>& sweep_scores() {
   return kScores;
 }
 
+std::vector<Case> sweep_of(const Case& of) {
+  constexpr DType kDtypes[] = {DType::kF32, DType::kBF16, DType::kF16};
+  std::vector<Case> cases;
+  for (const std::string& mask : sweep_masks()) {
+    for (const std::vector<std::string>& scores : sweep_scores()) {
+      Case one = of;
+      one.seed = cases.size() + 1;
+      one.mask = mask;
+      one.scores = scores;
+      one.dtype = kDtypes[one.seed % 3];
+      one.memory = static_cast<Memory>(one.seed % 5);
+      one.sink = one.seed % 4 == 0;
+      cases.push_back(one);
+    }
+  }
+  return cases;
+}
+
 }  // namespace heed::laws

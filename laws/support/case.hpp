@@ -87,5 +87,7 @@ struct LastRow {
 /// The masks and scores that sweeps go through, by text, with the tables that Draw binds.
 [[nodiscard]] const std::vector<std::string>& sweep_masks();
 [[nodiscard]] const std::vector<std::vector<std::string>>& sweep_scores();
+/// One case for each mask with each score, dtypes, memories, sinks and seeds taking turns.
+[[nodiscard]] std::vector<Case> sweep_of(const Case& of);
 
 }  // namespace heed::laws
