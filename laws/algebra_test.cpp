@@ -64,7 +64,7 @@ TEST(Algebra, KeysInAnyOrder) {
     }
   }
   const Result exact = truth(draw);
-  const Tensor plain = naive(draw);
+  const Naive plain = naive(draw);
   for (const std::string& kernel : kernels()) EXPECT_EQ(violation(run(shuffled, kernel), exact, plain, of.dtype), "") << kernel;
 }
 
@@ -89,7 +89,7 @@ TEST(Algebra, SplitAnywhereAndMergeIsTheWhole) {
               .sink = sink};
       const Draw draw(of);
       const Result exact = truth(draw);
-      const Tensor plain = naive(draw);
+      const Naive plain = naive(draw);
       for (const std::vector<std::int64_t>& cuts : {std::vector<std::int64_t>{0, 140}, {0, 1, 140}, {0, 50, 64, 64, 133, 140}}) {
         std::vector<Tensor> outs, lses;
         std::vector<Partial> parts;

@@ -132,7 +132,7 @@ TEST(Determinism, DecodeAgreesWithPrefill) {
     of.kv_heads = 2;
     const Draw draw(of);
     const Result exact = truth(draw);
-    const Tensor plain = naive(draw);
+    const Naive plain = naive(draw);
     Result decoded{.o = poisoned(dtype, exact.o.shape()), .lse = poisoned(DType::kF32, exact.lse.shape())};
     for (std::int64_t step = 0; step < of.queries; ++step) {
       Problem problem = draw.problem();

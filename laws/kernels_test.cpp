@@ -15,7 +15,7 @@ namespace {
 void expect_lawful(const Case& of, const std::vector<std::string>& kernels = fast_kernels()) {
   const Draw draw(of);
   const Result exact = truth(draw);
-  const Tensor plain = naive(draw);
+  const Naive plain = naive(draw);
   for (const std::string& kernel : kernels) {
     EXPECT_EQ(violation(run(draw, kernel), exact, plain, of.dtype), "") << kernel << ": " << of.text();
   }
@@ -178,7 +178,7 @@ void expect_lawful_over_draws(Case of) {
     for (int draws = 0; draws < 6; ++draws, of.seed += 7919) {
       const Draw draw(of);
       const Result exact = truth(draw), result = run(draw, kernel);
-      const reference::Accuracy one = reference::judge(result.o.view(), exact.o.view(), naive(draw).view(), of.dtype);
+      const reference::Accuracy one = reference::judge(result.o.view(), exact.o.view(), naive(draw).yardstick(), of.dtype);
       all.max_error = std::max(all.max_error, one.max_error);
       all.max_bound = std::max(all.max_bound, one.max_bound);
       all.rms_error += one.rms_error;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include <heed/error.hpp>
@@ -22,19 +24,34 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Mean of [row, row + queries) of a statistic over the rows that see a key.
-double mean_seen(const Tensor& statistic, const Tensor& effective, std::int64_t first, std::int64_t queries) {
-  double sum = 0;
-  std::int64_t seen = 0;
-  for (std::int64_t i = first; i < first + queries; ++i) {
-    if (real_at(effective.view(), i) == 0) continue;
-    sum += real_at(statistic.view(), i);
-    ++seen;
+/// Means of a head over its rows [first, first + queries): those that see a key and are not NaN.
+void add_means(HeadSummary& head, const Results& results, std::int64_t first, std::int64_t queries) {
+  std::int64_t seen = 0, broken = 0;
+  for (std::int64_t row = first; row < first + queries; ++row) {
+    if (results.nan.is_nan[static_cast<std::size_t>(row)]) {
+      if (head.nan++ == 0) head.first_nan = row - first;
+    }
+    const double effective = real_at(results.effective.view(), row), entropy = real_at(results.entropy.view(), row);
+    if (std::isnan(real_at(results.lse.view(), row)) || std::isnan(effective) || std::isnan(entropy)) {
+      ++broken;
+    } else if (effective == 0) {
+      ++head.empty;
+    } else {
+      head.entropy += entropy;
+      head.effective += effective;
+      ++seen;
+    }
   }
-  return seen ? sum / static_cast<double>(seen) : 0;
+  const double count = seen > 0 ? static_cast<double>(seen) : broken > 0 ? std::numeric_limits<double>::quiet_NaN() : 1;
+  head.entropy /= count;
+  head.effective /= count;
 }
 
 }  // namespace
+
+std::string number(double value, std::string text) {
+  return std::isnan(value) ? "NaN" : text;
+}
 
 void require_scratch(const Plan& plan) {
   require_memory("scratch of kernel " + plan.kernel(), static_cast<double>(plan.scratch_bytes()));
@@ -50,23 +67,24 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted) {
   Results results;
   const Dims rows{p.batch, p.heads, p.queries};
   const DType statistic = p.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
-  if (wanted.o) results.o = make_tensor("O", p.dtype == DType::kBF16 ? DType::kF32 : p.dtype, {p.batch, p.heads, p.queries, p.value_dim});
+  const DType written = wanted.o && p.dtype == DType::kBF16 ? DType::kF32 : p.dtype;
+  results.o = make_tensor("O", written, {p.batch, p.heads, p.queries, p.value_dim});
   results.lse = make_tensor("L", statistic, rows);
   if (wanted.statistics) results.entropy = make_tensor("entropy", statistic, rows);
   if (wanted.statistics) results.effective = make_tensor("effective keys", statistic, rows);
-  Tensor spare;
-  if (!wanted.o) spare = make_tensor("O", p.dtype, {p.batch, p.heads, p.queries, p.value_dim});
   const double expected = ::isatty(STDERR_FILENO) ? plan.expected().seconds : 0;
   {
     require_scratch(plan);
     const Progress progress("attending", expected);
     const auto start = Clock::now();
-    plan.run(inputs, {.o = wanted.o ? results.o.span() : spare.span(),
+    plan.run(inputs, {.o = results.o.span(),
                       .lse = results.lse.span(),
                       .entropy = wanted.statistics ? results.entropy.span() : TensorSpan{},
                       .effective = wanted.statistics ? results.effective.span() : TensorSpan{}});
     results.seconds = seconds_since(start);
   }
+  results.nan = nan_rows(results.o, results.lse);
+  if (!wanted.o) results.o = {};
   if (!wanted.census()) return results;
   CensusOutputs outputs{.rows = wanted.rows};
   if (wanted.received) outputs.received = (results.received = make_tensor("received mass", DType::kF32, {p.batch, p.heads, p.keys})).span();
@@ -90,10 +108,10 @@ std::vector<HeadSummary> summarise(const Results& results) {
   std::vector<HeadSummary> heads;
   for (std::int64_t head = 0; head < shape[0] * shape[1]; ++head) {
     HeadSummary summary{.b = head / shape[1], .h = head % shape[1]};
-    summary.entropy = mean_seen(results.entropy, results.effective, head * queries, queries);
-    summary.effective = mean_seen(results.effective, results.effective, head * queries, queries);
+    add_means(summary, results, head * queries, queries);
     const float* const received = results.received.data<float>() + head * keys;
     const double all = std::accumulate(received, received + keys, 0.0);
+    if (std::isnan(all)) summary.share = std::numeric_limits<double>::quiet_NaN();
     if (all > 0) {
       summary.key = std::max_element(received, received + keys) - received;
       summary.share = static_cast<double>(received[summary.key]) / all;
@@ -109,7 +127,10 @@ nlohmann::json to_json(const HeadSummary& head, const std::vector<std::string>& 
                       {"mean_entropy", head.entropy},
                       {"mean_effective_keys", head.effective},
                       {"top_key", head.key},
-                      {"top_key_share", head.share}};
+                      {"top_key_share", head.share},
+                      {"empty_rows", head.empty},
+                      {"nan_rows", head.nan},
+                      {"first_nan_row", head.nan > 0 ? nlohmann::json(head.first_nan) : nlohmann::json()}};
   if (!tokens.empty() && head.key >= 0) json["top_key_token"] = tokens[static_cast<std::size_t>(head.key)];
   return json;
 }
@@ -119,9 +140,10 @@ std::string heads_text(const std::vector<HeadSummary>& heads, std::int64_t batch
                       : std::vector<std::string>{"head", "mean entropy", "effective keys", "receives most", "its share"});
   for (const HeadSummary& head : heads) {
     std::vector<std::string> cells{
-        std::to_string(head.h), fmt::format("{:.2f} nats", head.entropy), fmt::format("{:.1f}", head.effective),
-        head.key < 0 ? "none" : "key " + count_text(head.key) + (tokens.empty() ? "" : " " + word(tokens, head.key)),
-        percent_text(head.share)};
+        std::to_string(head.h), number(head.entropy, fmt::format("{:.2f} nats", head.entropy)),
+        number(head.effective, fmt::format("{:.1f}", head.effective)),
+        head.key < 0 ? number(head.share, "none") : "key " + count_text(head.key) + (tokens.empty() ? "" : " " + word(tokens, head.key)),
+        number(head.share, percent_text(head.share))};
     if (batch > 1) cells.insert(cells.begin(), std::to_string(head.b));
     grid.row(std::move(cells));
   }

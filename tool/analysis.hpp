@@ -8,6 +8,7 @@
 #include <heed/census.hpp>
 #include <heed/plan.hpp>
 
+#include "nan_rows.hpp"
 #include "problem_options.hpp"
 
 namespace heed::tool {
@@ -28,6 +29,7 @@ struct Results {
   Tensor received;            ///< [B, Hq, Tk]
   Tensor map;                 ///< [B, Hq, R, C]
   Tensor weights;             ///< [B, Hq, rows, Tk]
+  NanRows nan;
   double seconds = 0, census_seconds = 0;
 };
 
@@ -40,14 +42,20 @@ void check_wanted(const Problem& problem, const Wanted& wanted);
 /// Where the attention of one head went.
 struct HeadSummary {
   std::int64_t b = 0, h = 0;
-  double entropy = 0;     ///< nats, mean over the queries that see a key
-  double effective = 0;   ///< keys, mean likewise
-  std::int64_t key = -1;  ///< the one that receives most; -1 where nothing was received
-  double share = 0;       ///< of all the weight on keys
+  double entropy = 0;      ///< nats, mean over the queries that see a key and have an L; NaN where all of these have none
+  double effective = 0;    ///< keys, mean likewise
+  std::int64_t key = -1;   ///< the one that receives most; -1 where nothing was received, or NaN
+  double share = 0;        ///< of all the weight on keys; NaN where some of it is
+  std::int64_t empty = 0;  ///< rows that see no key
+  std::int64_t nan = 0;    ///< rows that are NaN
+  std::int64_t first_nan = -1;
 };
 [[nodiscard]] std::vector<HeadSummary> summarise(const Results& results);
 [[nodiscard]] nlohmann::json to_json(const HeadSummary& head, const std::vector<std::string>& tokens);
 [[nodiscard]] std::string heads_text(const std::vector<HeadSummary>& heads, std::int64_t batch, const std::vector<std::string>& tokens);
+
+/// `text`, or "NaN" where the value is.
+[[nodiscard]] std::string number(double value, std::string text);
 
 /// A key and the weight a row gives it.
 struct Look {

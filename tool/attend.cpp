@@ -1,6 +1,8 @@
 // heed attend: computes, writes what is asked for, says what it cost and where the attention went.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include <heed/error.hpp>
@@ -66,6 +68,10 @@ std::vector<Target> targets_of(const AttendOptions& options, const Plan& plan, c
   return targets;
 }
 
+bool unknown(const std::vector<double>& weights) {
+  return std::ranges::any_of(weights, [](double weight) { return std::isnan(weight); });
+}
+
 std::string top_text(const Results& results, const Wanted& wanted, std::size_t top, const Loaded& loaded) {
   std::string text;
   const Problem& p = loaded.problem;
@@ -77,12 +83,13 @@ std::string top_text(const Results& results, const Wanted& wanted, std::size_t t
                           : std::vector<std::string>{"head", "keys, most first"});
     for (std::int64_t head = 0; head < p.batch * p.heads; ++head) {
       std::string looks;
-      for (const Look& look : strongest(weights_of(results, head / p.heads, head % p.heads, static_cast<std::int64_t>(row)), top)) {
+      const std::vector<double> weights = weights_of(results, head / p.heads, head % p.heads, static_cast<std::int64_t>(row));
+      for (const Look& look : strongest(weights, top)) {
         const std::string name =
             loaded.tokens.empty() ? count_text(look.key) : fmt::format("{} ({})", word(loaded.tokens, look.key), look.key);
         looks += (looks.empty() ? "" : "   ") + name + " " + percent_text(look.weight);
       }
-      std::vector<std::string> cells{std::to_string(head % p.heads), looks.empty() ? "nothing" : looks};
+      std::vector<std::string> cells{std::to_string(head % p.heads), unknown(weights) ? "NaN" : looks.empty() ? "nothing" : looks};
       if (p.batch > 1) cells.insert(cells.begin(), std::to_string(head / p.heads));
       grid.row(std::move(cells));
     }
@@ -102,7 +109,11 @@ nlohmann::json top_json(const Results& results, const Wanted& wanted, std::size_
         if (!loaded.tokens.empty()) key["token"] = loaded.tokens[static_cast<std::size_t>(look.key)];
         keys.push_back(std::move(key));
       }
-      list.push_back({{"row", wanted.rows[row]}, {"batch", head / p.heads}, {"head", head % p.heads}, {"keys", std::move(keys)}});
+      list.push_back({{"row", wanted.rows[row]},
+                      {"batch", head / p.heads},
+                      {"head", head % p.heads},
+                      {"nan", results.nan.at(head / p.heads, head % p.heads, wanted.rows[row])},
+                      {"keys", std::move(keys)}});
     }
   }
   return list;
@@ -114,6 +125,7 @@ void report_json(const AttendOptions& options, const Loaded& loaded, const Plan&
       {"problem", problem_json(plan.problem())}, {"plan", to_json(plan)}, {"seconds", results.seconds}, {"notes", loaded.notes}};
   json["written"] = nlohmann::json::object();
   for (const Target& target : targets) json["written"][target.option.substr(2)] = target.path;
+  json["nan_rows"] = results.nan.json();
   if (wanted.census()) json["census_seconds"] = results.census_seconds;
   if (options.stats) {
     for (const HeadSummary& head : summarise(results)) json["heads"].push_back(to_json(head, loaded.tokens));
@@ -130,6 +142,7 @@ void report_text(const AttendOptions& options, const Loaded& loaded, const Plan&
                   plan.threads(), plan.threads() == 1 ? "" : "s", seconds_text(results.seconds), flop_text(plan.flops()),
                   results.seconds > 0 ? plan.flops() / results.seconds / 1e9 : 0.0, bytes_text(static_cast<double>(plan.scratch_bytes())),
                   bytes_text(static_cast<double>(plan.square_bytes()))));
+  say(results.nan.text());
   if (wanted.census()) say("where it went: " + seconds_text(results.census_seconds) + "\n");
   if (options.stats) say("\n" + heads_text(summarise(results), plan.problem().batch, loaded.tokens));
   say(top_text(results, wanted, top, loaded));

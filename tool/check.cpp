@@ -1,8 +1,9 @@
 // heed check: the chosen kernel against the definition in double, on sampled rows; says the largest error and the bound.
 //
 // Sampled are query indices, spread evenly with both ends; each is checked in every head of every batch entry, so that formulas keep
-// their b and h. A sampled query is a problem of its own with one row, placed by its alignment, which the reference computes on copies
-// of the inputs in double. Exit status 1 when an error exceeds its bound.
+// their b and h; among them are queries with rows that came out NaN. A sampled query is a problem of its own with one row, placed by its
+// alignment, which the reference computes on copies of the inputs in double. Exit status 1 when an error exceeds its bound, or a row is NaN
+// that is not NaN by the definition.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "plan/body.hpp"
 #include "progress.hpp"
 #include "reference/accuracy.hpp"
+#include "reference/score_rounding.hpp"
 #include "report.hpp"
 #include "verbs.hpp"
 
@@ -31,13 +33,15 @@ constexpr const char* kExamples = R"help(Examples:
   heed check layer.npz --mask "window(512)" --score "softcap(30)" --kernel classic --rows 256
 
 The bound for O is twice the error of the naive computation (scores and softmax in f32, weights rounded to the inputs'
-type) on the same rows, plus half a unit in the last place; for L it is 2^-8 (bf16), 2^-11 (f16), 2^-20 (f32) of the largest |L|.)help";
+type) on the same rows, plus half a unit in the last place, plus what it does to O that a score of size x is known to
+x 2^-24 only (nothing where scores stay below 16); for L it is 2^-8 (bf16), 2^-11 (f16), 2^-20 (f32) of the largest |L|.)help";
 
 struct Verdict {
   reference::Accuracy o;
   double l_error = 0, l_bound = 0;
   std::int64_t rows = 0;
-  [[nodiscard]] bool good() const { return o.holds() && l_error <= l_bound; }
+  std::int64_t nan = 0, nan_by_definition = 0;  // of the rows compared; of those that are NaN, how many the definition has as NaN too
+  [[nodiscard]] bool good() const { return o.holds() && l_error <= l_bound && nan == nan_by_definition; }
 };
 
 std::vector<std::int64_t> sampled(std::int64_t queries, std::int64_t heads, std::int64_t rows) {
@@ -46,6 +50,21 @@ std::vector<std::int64_t> sampled(std::int64_t queries, std::int64_t heads, std:
   std::set<std::int64_t> chosen;
   for (std::int64_t n = 0; n < wanted; ++n) chosen.insert(wanted == 1 ? queries - 1 : n * (queries - 1) / (wanted - 1));
   return {chosen.begin(), chosen.end()};
+}
+
+/// Adds queries with a NaN row, as many as are there already at most, the first among them: each must be one by the definition too.
+void add_nan_queries(const NanRows& nan, std::vector<std::int64_t>& queries) {
+  if (nan.count == 0) return;
+  std::vector<std::int64_t> broken;
+  for (std::int64_t i = 0; i < nan.shape[2]; ++i) {
+    bool any = false;
+    for (std::int64_t head = 0; head < nan.shape[0] * nan.shape[1]; ++head) any |= nan.at(head / nan.shape[1], head % nan.shape[1], i);
+    if (any) broken.push_back(i);
+  }
+  const std::size_t step = (broken.size() + queries.size() - 1) / queries.size();
+  std::set<std::int64_t> chosen(queries.begin(), queries.end());
+  for (std::size_t n = 0; n < broken.size(); n += step) chosen.insert(broken[n]);
+  queries.assign(chosen.begin(), chosen.end());
 }
 
 Tensor in_double(const TensorView& source) {
@@ -89,6 +108,7 @@ class Comparison {
     found_ = make_tensor("the sampled rows", results.o.dtype(), o);
     truth_ = make_tensor("the sampled rows in double", DType::kF64, o);
     naive_ = make_tensor("the naive rows", DType::kF32, o);
+    rounding_ = make_tensor("the rounding of scores", DType::kF64, o);
     found_l_ = Tensor(results.lse.dtype(), l);
     truth_l_ = Tensor(DType::kF64, l);
   }
@@ -100,7 +120,10 @@ class Comparison {
     problem.strict = false;
     problem.align = Align::at(plan_.body().layout.offsets);
     for (std::int64_t& offset : problem.align.offsets) offset += i;
-    reference::naive(Plan(problem).body(), {row_of(inputs_.q, i), inputs_.k, inputs_.v}, row_of(naive_, rows_));
+    const Plan plain(problem);
+    const Inputs row{row_of(inputs_.q, i), inputs_.k, inputs_.v};
+    reference::naive(plain.body(), row, row_of(naive_, rows_));
+    reference::score_rounding(plain.body(), row, row_of(rounding_, rows_));
     problem.dtype = DType::kF64;
     Plan(problem).run({row_of(q_.view(), i), k_.view(), v_.view()}, {.o = row_of(truth_, rows_), .lse = row_of(truth_l_, rows_)});
     copy(row_of(results_.o.view(), i), row_of(found_, rows_));
@@ -110,10 +133,15 @@ class Comparison {
 
   [[nodiscard]] Verdict verdict() const {
     const DType dtype = plan_.problem().dtype;
-    return {.o = reference::judge(found_.view(), truth_.view(), naive_.view(), dtype),
+    const NanRows nan = nan_rows(found_, found_l_), by_definition = nan_rows(truth_, truth_l_);
+    std::int64_t both = 0;
+    for (std::size_t row = 0; row < nan.is_nan.size(); ++row) both += nan.is_nan[row] && by_definition.is_nan[row];
+    return {.o = reference::judge(found_.view(), truth_.view(), {naive_.view(), rounding_.view()}, dtype),
             .l_error = reference::statistic_error(found_l_.view(), truth_l_.view(), truth_l_.view()),
             .l_bound = reference::statistic_tolerance(dtype),
-            .rows = rows_ * plan_.problem().batch * plan_.problem().heads};
+            .rows = rows_ * plan_.problem().batch * plan_.problem().heads,
+            .nan = nan.count,
+            .nan_by_definition = both};
   }
 
  private:
@@ -131,7 +159,7 @@ class Comparison {
   const Inputs& inputs_;
   const Results& results_;
   Tensor q_, k_, v_;
-  Tensor found_, truth_, naive_, found_l_, truth_l_;
+  Tensor found_, truth_, naive_, rounding_, found_l_, truth_l_;
   std::int64_t rows_ = 0;
 };
 
@@ -141,6 +169,9 @@ void report(const CheckOptions& options, const Loaded& loaded, const Plan& plan,
                               {"kernel", plan.kernel()},
                               {"seconds", results.seconds},
                               {"rows", verdict.rows},
+                              {"nan_rows", results.nan.json()},
+                              {"nan_compared", verdict.nan},
+                              {"nan_by_definition", verdict.nan_by_definition},
                               {"o_error", verdict.o.max_error},
                               {"o_bound", verdict.o.max_bound},
                               {"o_rms_error", verdict.o.rms_error},
@@ -158,6 +189,10 @@ void report(const CheckOptions& options, const Loaded& loaded, const Plan& plan,
   say(fmt::format("  O  largest error {:.3g}, bound {:.3g}; RMS error {:.3g}, bound {:.3g}\n", verdict.o.max_error, verdict.o.max_bound,
                   verdict.o.rms_error, verdict.o.rms_bound));
   say(fmt::format("  L  largest error {:.3g}, bound {:.3g} (of the largest |L|, at least 1)\n", verdict.l_error, verdict.l_bound));
+  say(results.nan.text());
+  if (verdict.nan > 0)
+    say(fmt::format("  of the rows compared {} {} NaN, {} of them by the definition too\n", count_text(verdict.nan),
+                    verdict.nan == 1 ? "is" : "are", count_text(verdict.nan_by_definition)));
   say(verdict.good() ? "good: within the bounds\n" : "WRONG: beyond a bound\n");
 }
 
@@ -172,6 +207,7 @@ Results run_kernel(const Plan& plan, const Inputs& inputs) {
   const auto start = std::chrono::steady_clock::now();
   plan.run(inputs, {.o = results.o.span(), .lse = results.lse.span()});
   results.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  results.nan = nan_rows(results.o, results.lse);
   return results;
 }
 
@@ -180,10 +216,11 @@ int run(const CheckOptions& options) {
   const Plan plan(loaded.problem);
   const Problem& p = plan.problem();
   const Results results = run_kernel(plan, loaded.inputs);
-  const std::vector<std::int64_t> queries = sampled(p.queries, p.batch * p.heads, options.rows);
+  std::vector<std::int64_t> queries = sampled(p.queries, p.batch * p.heads, options.rows);
+  add_nan_queries(results.nan, queries);
   Comparison comparison(plan, loaded.inputs, results, static_cast<std::int64_t>(queries.size()));
   {
-    constexpr double kSecondsPerProduct = 8e-9;  // of the reference and the naive loop together; for the bar alone
+    constexpr double kSecondsPerProduct = 9e-9;  // of the reference and the accuracy rule together; for the bar alone
     const Progress progress("checking", kSecondsPerProduct * static_cast<double>(queries.size()) * static_cast<double>(p.batch * p.heads) *
                                             static_cast<double>(p.keys) * static_cast<double>(p.dim + p.value_dim));
     for (const std::int64_t i : queries) comparison.add_query(i);

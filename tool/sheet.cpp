@@ -204,8 +204,9 @@ Sheet sheet_of(const Plan& plan, const Results& results, const std::vector<std::
     const auto b = static_cast<std::int64_t>(i) / shape[1], h = static_cast<std::int64_t>(i) % shape[1];
     Panel panel{.title = (shape[0] > 1 ? fmt::format("batch {} ", b) : "") + fmt::format("head {}", h)};
     if (known)
-      panel.caption =
-          fmt::format("entropy {:.2f} nats\n{} of all weight on key {}", heads[i].entropy, percent_text(heads[i].share), heads[i].key);
+      panel.caption = "entropy " + number(heads[i].entropy, fmt::format("{:.2f} nats", heads[i].entropy)) + "\n" +
+                      (heads[i].key < 0 ? "weight on keys: " + number(heads[i].share, "none")
+                                        : fmt::format("{} of all weight on key {}", percent_text(heads[i].share), heads[i].key));
     const float* const from = results.map.data<float>() + i * cells;
     panel.shares.assign(from, from + cells);
     sheet.panels.push_back(std::move(panel));

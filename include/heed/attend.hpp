@@ -33,8 +33,9 @@ struct Partial {
 };
 
 /// Attention over the union of disjoint sets of keys, from the results over each: L = log sum exp L_p, O = sum exp(L_p - L) O_p,
-/// in the order given; then the sink, once. Writes o (f32, bf16, f16) and lse (f32) where wanted. Throws Error on shapes that
-/// disagree or parts that are not f32.
+/// in the order given; then the sink (finite or -inf), once. Parts are all f32 or all f64; sums run in double. Writes o (any of f32, bf16,
+/// f16, of f64 parts also f64) and lse (the parts' dtype) where wanted. o may lie exactly over the o of a part, lse over its lse: so a
+/// running result takes in one part after the other. Throws Error on shapes and dtypes that disagree and on any other overlap.
 void merge(std::span<const Partial> parts, const TensorView& sink, const TensorSpan& o, const TensorSpan& lse);
 
 }  // namespace heed

@@ -20,7 +20,8 @@ struct CensusOutputs {
   TensorSpan top_weights{};          ///< [B, Hq, rows, n] f32: their weights; 0 past the visible
 };
 
-/// `plan` is the plan that made `lse` [B, Hq, Tq] f32. Throws Error where shapes or dtypes disagree, before anything is written.
+/// `plan` is the plan that made `lse` [B, Hq, Tq] f32. Throws Error where shapes or dtypes disagree or an output overlaps any other tensor,
+/// before anything is written.
 void census(const Plan& plan, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& outputs);
 
 }  // namespace heed

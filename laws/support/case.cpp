@@ -229,11 +229,13 @@ Result truth(const Draw& draw) {
   return truth(draw.problem(), {draw.q, draw.k, draw.v});
 }
 
-Tensor naive(const Draw& draw) {
+Naive naive(const Draw& draw) {
   const Plan plan(draw.problem());
-  Tensor o = poisoned(DType::kF32, {draw.of.batch, draw.of.heads, draw.of.queries, draw.of.value_dim});
-  reference::naive(plan.body(), {draw.q, draw.k, draw.v}, o.span());
-  return o;
+  const Dims shape{draw.of.batch, draw.of.heads, draw.of.queries, draw.of.value_dim};
+  Naive made{poisoned(DType::kF32, shape), poisoned(DType::kF64, shape)};
+  reference::naive(plan.body(), {draw.q, draw.k, draw.v}, made.o.span());
+  reference::score_rounding(plan.body(), {draw.q, draw.k, draw.v}, made.rounding.span());
+  return made;
 }
 
 std::string statistic_violation(const Result& result, const Result& truth, DType dtype) {
@@ -252,9 +254,9 @@ std::string statistic_violation(const Result& result, const Result& truth, DType
   return text.str();
 }
 
-std::string violation(const Result& result, const Result& truth, const Tensor& naive, DType dtype) {
+std::string violation(const Result& result, const Result& truth, const Naive& naive, DType dtype) {
   std::ostringstream text;
-  const reference::Accuracy accuracy = reference::judge(result.o.view(), truth.o.view(), naive.view(), dtype);
+  const reference::Accuracy accuracy = reference::judge(result.o.view(), truth.o.view(), naive.yardstick(), dtype);
   if (!accuracy.holds()) {
     text << "O: max error " << accuracy.max_error << " (bound " << accuracy.max_bound << "), RMS " << accuracy.rms_error << " (bound "
          << accuracy.rms_bound << "); ";

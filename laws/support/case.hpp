@@ -12,6 +12,7 @@
 #include <heed/heed.hpp>
 
 #include "reference/accuracy.hpp"
+#include "reference/score_rounding.hpp"
 
 namespace heed::laws {
 
@@ -69,8 +70,12 @@ struct LastRow {
 /// The same case in double by the reference.
 [[nodiscard]] Result truth(const Draw& draw);
 [[nodiscard]] Result truth(Problem problem, const Inputs& inputs);
-/// Naive O of the case.
-[[nodiscard]] Tensor naive(const Draw& draw);
+/// What the accuracy rule measures with: naive O of the case, and what the rounding of scores may do to O.
+struct Naive {
+  Tensor o, rounding;
+  [[nodiscard]] reference::Yardstick yardstick() const { return {o.view(), rounding.view()}; }
+};
+[[nodiscard]] Naive naive(const Draw& draw);
 
 /// A tensor of `dtype` filled with NaN (all bits set), so that what is not written shows.
 [[nodiscard]] Tensor poisoned(DType dtype, const Dims& shape);
@@ -79,7 +84,7 @@ struct LastRow {
 [[nodiscard]] Tensor converted(const TensorView& from, DType dtype);
 
 /// "" when `result` obeys the accuracy rule for O, L and statistics, else what does not.
-[[nodiscard]] std::string violation(const Result& result, const Result& truth, const Tensor& naive, DType dtype);
+[[nodiscard]] std::string violation(const Result& result, const Result& truth, const Naive& naive, DType dtype);
 
 /// The same for L and the statistics alone.
 [[nodiscard]] std::string statistic_violation(const Result& result, const Result& truth, DType dtype);

@@ -2,6 +2,8 @@
 #include <heed/attend.hpp>
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include <heed/error.hpp>
 
@@ -41,14 +43,38 @@ void merge_row(std::span<const Partial> parts, const TensorView& sink, const Ten
   state::SoftmaxState state{.o = values};
   for (const Partial& part : parts) {
     const std::int64_t at = offset_of(part.o.strides, row);
-    state.merge(static_cast<const float*>(part.lse.data)[offset_of(part.lse.strides, row)], 1.0, [&](std::size_t c) {
-      return static_cast<const float*>(part.o.data)[at + static_cast<std::int64_t>(c) * part.o.strides[3]];
-    });
+    state.merge(real_at(part.lse, offset_of(part.lse.strides, row)), 1.0,
+                [&](std::size_t c) { return real_at(part.o, at + static_cast<std::int64_t>(c) * part.o.strides[3]); });
   }
   if (sink.given()) state.merge(real_at(sink, row.h * sink.strides[0]), 1.0, [](std::size_t) { return 0.0; });
   if (lse.given()) store_real(lse, offset_of(lse.strides, row), state.lse());
   for (std::size_t c = 0; o.given() && c < values.size(); ++c)
     store_real(o, offset_of(o.strides, row) + static_cast<std::int64_t>(c) * o.strides[3], state.output(c));
+}
+
+/// Shapes, dtypes and places of everything, before anything is written.
+void check_merge(std::span<const Partial> parts, const TensorView& sink, const TensorSpan& o, const TensorSpan& lse) {
+  const Dims& shape = parts[0].o.shape;
+  const Dims rows{shape[0], shape[1], shape[2]};
+  const DType wide = parts[0].o.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
+  const plan::NamedTensor written[] = {{"o", o}, {"lse", lse}};
+  if (o.given() && wide == DType::kF64)
+    plan::check_tensor("o", o, shape, {DType::kF64, DType::kF32, DType::kBF16, DType::kF16});
+  else if (o.given())
+    plan::check_tensor("o", o, shape, {DType::kF32, DType::kBF16, DType::kF16});
+  if (lse.given()) plan::check_tensor("lse", lse, rows, {wide});
+  plan::check_apart(written);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const std::string o_name = "o of part " + std::to_string(i), lse_name = "lse of part " + std::to_string(i);
+    plan::check_tensor(o_name.c_str(), parts[i].o, shape, {wide});
+    plan::check_tensor(lse_name.c_str(), parts[i].lse, rows, {wide});
+    plan::check_apart(written, {o_name, parts[i].o, "o"});
+    plan::check_apart(written, {lse_name, parts[i].lse, "lse"});
+  }
+  if (!sink.given()) return;
+  plan::check_tensor("sink", sink, {shape[1]}, {DType::kF64, DType::kF32, DType::kF16, DType::kBF16});
+  plan::check_sinks(sink);
+  plan::check_apart(written, {"sink", sink});
 }
 
 }  // namespace
@@ -57,14 +83,7 @@ void merge(std::span<const Partial> parts, const TensorView& sink, const TensorS
   if (parts.empty()) throw Error({"nothing to merge", "merge, parts", "one part or more", "none"});
   const Dims& shape = parts[0].o.shape;
   if (shape.rank() != 4) throw Error({"wrong rank", "tensor o of part 0", "4 axes [B, Hq, Tq, Dv]", to_text(shape)});
-  const Dims rows{shape[0], shape[1], shape[2]};
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    plan::check_tensor(("o of part " + std::to_string(i)).c_str(), parts[i].o, shape, {DType::kF32});
-    plan::check_tensor(("lse of part " + std::to_string(i)).c_str(), parts[i].lse, rows, {DType::kF32});
-  }
-  if (sink.given()) plan::check_tensor("sink", sink, {shape[1]}, {DType::kF64, DType::kF32, DType::kF16, DType::kBF16});
-  if (o.given()) plan::check_tensor("o", o, shape, {DType::kF32, DType::kBF16, DType::kF16});
-  if (lse.given()) plan::check_tensor("lse", lse, rows, {DType::kF32});
+  check_merge(parts, sink, o, lse);
   std::vector<double> values(static_cast<std::size_t>(shape[3]));
   for (RowPlace row{0, 0, 0}; row.b < shape[0]; ++row.b) {
     for (row.h = 0; row.h < shape[1]; ++row.h) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <optional>
 
 #include <heed/error.hpp>
 #include <heed/scores.hpp>
@@ -73,20 +74,38 @@ Expr clamped_distance(const Expr& m) {
   return min(max(k - q, negated(m)), m) + m;
 }
 
-// Throws Error for a literal that is not above zero.
-void require_positive(const Expr& argument, std::string_view call, std::string_view parameter) {
-  if (argument.empty()) refuse(call, std::string(parameter) + " is empty", "a number above 0", "Expr()");
+// The value of a literal number.
+std::optional<double> number(const Expr& argument) {
+  if (argument.empty()) return std::nullopt;
   const formula::Node& node = argument.node();
-  const bool literal = node.op == formula::Op::kInteger || node.op == formula::Op::kReal;
-  if (literal && !(node.op == formula::Op::kInteger ? node.integer > 0 : node.real > 0)) {
-    refuse(call, std::string(parameter) + " is not positive", "a number above 0", to_text(argument));
+  if (node.op == formula::Op::kInteger) return static_cast<double>(node.integer);
+  if (node.op == formula::Op::kReal) return node.real;
+  // "-inf" and "-5" are negations of literals until the formula is checked.
+  if (node.op == formula::Op::kNegate) {
+    if (const auto value = number(node.args[0])) return -*value;
   }
+  return std::nullopt;
+}
+
+// Throws Error for a literal that is infinite (every score would be 0, infinite or NaN).
+void require_finite(const Expr& argument, std::string_view call, std::string_view parameter, const std::string& expected) {
+  if (argument.empty()) refuse(call, std::string(parameter) + " is empty", expected, "Expr()");
+  const auto value = number(argument);
+  if (value && !std::isfinite(*value)) refuse(call, std::string(parameter) + " is not finite", expected, to_text(argument));
+}
+
+// Throws Error for a literal that is not above zero, or infinite.
+void require_positive(const Expr& argument, std::string_view call, std::string_view parameter) {
+  require_finite(argument, call, parameter, "a finite number above 0");
+  const auto value = number(argument);
+  if (value && !(*value > 0)) refuse(call, std::string(parameter) + " is not positive", "a finite number above 0", to_text(argument));
 }
 
 }  // namespace
 
 /// s * factor
 Expr scale(const Expr& factor) {
+  require_finite(factor, "scale", "factor", "a finite number");
   return s * factor;
 }
 
@@ -141,9 +160,8 @@ Expr bias(const Table& table, const Dims& shape) {
 
 /// s / t. Hinton, Vinyals, Dean 2015, equation 1.
 Expr temperature(const Expr& t) {
-  const bool zero = !t.empty() && ((t.node().op == formula::Op::kInteger && t.node().integer == 0) ||
-                                   (t.node().op == formula::Op::kReal && t.node().real == 0));
-  if (zero) refuse("temperature", "t is zero", "any other number", to_text(t));
+  require_finite(t, "temperature", "t", "a finite number other than 0");
+  if (number(t) == 0.0) refuse("temperature", "t is zero", "a finite number other than 0", to_text(t));
   return s / t;
 }
 

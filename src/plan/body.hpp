@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <heed/plan.hpp>
@@ -48,8 +50,18 @@ void check_lookups(const Body& body);
 void check_tensors(const Body& body, const Inputs& inputs, const Outputs& outputs);
 /// Shape and dtype of one tensor; throws Error naming it.
 void check_tensor(const char* name, const TensorView& tensor, const Dims& shape, std::initializer_list<DType> dtypes);
-/// The same for what will be written: places may not coincide.
-void check_output(const char* name, const TensorSpan& span, const Dims& shape, std::initializer_list<DType> dtypes);
+/// Throws Error unless all of sink [Hq] are finite or -inf.
+void check_sinks(const TensorView& sink);
+/// A tensor that an output may lie exactly over (same pointer, dtype, shape, strides) names that output; any other overlap is refused.
+struct NamedTensor {
+  std::string_view name;
+  TensorView view;
+  std::string_view replaced_by{};
+};
+/// Throws Error where two places of one output coincide, or outputs share memory with each other. What is not given shares nothing.
+void check_apart(std::span<const NamedTensor> outputs);
+/// Throws Error where an output shares memory with an input.
+void check_apart(std::span<const NamedTensor> outputs, const NamedTensor& input);
 /// Fills kernel and refusals; throws Error when no kernel accepts.
 void choose_kernel(Body& body);
 [[nodiscard]] std::string explain(const Plan& plan);

@@ -1,4 +1,5 @@
 // The problem, checked: every shape and number that later code relies on is proved here, once.
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -83,6 +84,16 @@ void settle_alignment(Body& body) {
   const Problem& problem = body.problem;
   const auto count = static_cast<std::size_t>(std::max<std::int64_t>(problem.batch, 1));
   std::int64_t offset = 0;
+  constexpr std::int64_t kFar = std::int64_t{1} << 60;  // differences of positions fit 63 bits
+  // Of `extent` places from `first` on. Tq, then first_key and Tk, before they are added up.
+  const auto check_positions = [](const char* where, const char* first_name, std::int64_t first, const char* extent_name,
+                                  std::int64_t extent) {
+    if (first >= -kFar && first <= kFar && std::max<std::int64_t>(extent - 1, 0) <= kFar - first) return;
+    throw Error({"position too far", std::string("problem, ") + where, "first and last position between -2^60 and 2^60",
+                 std::string(first_name) + " = " + std::to_string(first) + ", " + extent_name + " = " + std::to_string(extent)});
+  };
+  check_positions("align", "row", 0, "Tq", problem.queries);
+  check_positions("first_key", "first_key", problem.first_key, "Tk", problem.keys);
   switch (problem.align.kind) {
     case Align::Kind::kNone:
       if ((problem.queries != problem.keys || problem.first_key != 0) && (body.mask.mentions_query() || body.score.mentions_query())) {
@@ -110,13 +121,7 @@ void settle_alignment(Body& body) {
       break;
   }
   if (body.layout.offsets.empty()) body.layout.offsets.assign(count, offset);
-  constexpr std::int64_t kFar = std::int64_t{1} << 60;
-  for (const std::int64_t place : body.layout.offsets) {
-    if (place > kFar || place < -kFar) throw Error({"offset too far", "problem, align", "between -2^60 and 2^60", std::to_string(place)});
-  }
-  if (problem.first_key > kFar || problem.first_key < -kFar) {
-    throw Error({"position too far", "problem, first_key", "between -2^60 and 2^60", std::to_string(problem.first_key)});
-  }
+  for (const std::int64_t place : body.layout.offsets) check_positions("align", "offset", place, "Tq", problem.queries);
 }
 
 }  // namespace
@@ -134,11 +139,7 @@ void check_problem(Body& body) {
   }
   if (problem.sink.given()) {
     check_tensor("sink", problem.sink, {problem.heads}, {DType::kF64, DType::kF32, DType::kF16, DType::kBF16});
-    for (std::int64_t h = 0; h < problem.heads; ++h) {
-      const double logit = body.sink(h);
-      if (std::isnan(logit) || logit == HUGE_VAL)
-        throw Error({"sink is not below infinity", "problem, sink", "finite or -inf", std::to_string(logit)});
-    }
+    check_sinks(problem.sink);
   }
   if (problem.threads < 0)
     throw Error({"negative number of threads", "problem, threads", "0 (all) or more", std::to_string(problem.threads)});
@@ -153,6 +154,14 @@ void check_problem(Body& body) {
   body.layout.keys = problem.keys;
   body.layout.first_key = problem.first_key;
   settle_alignment(body);
+}
+
+void check_sinks(const TensorView& sink) {
+  for (std::int64_t h = 0; h < sink.shape[0]; ++h) {
+    const double logit = real_at(sink, h * sink.strides[0]);
+    if (std::isnan(logit) || logit == HUGE_VAL)
+      throw Error({"sink is not below infinity", "sink of head " + std::to_string(h), "finite or -inf", std::to_string(logit)});
+  }
 }
 
 void check_tensor(const char* name, const TensorView& tensor, const Dims& shape, std::initializer_list<DType> dtypes) {
@@ -170,16 +179,6 @@ void check_tensor(const char* name, const TensorView& tensor, const Dims& shape,
   throw Error({"wrong element type", where, names, std::string(name_of(tensor.dtype))});
 }
 
-void check_output(const char* name, const TensorSpan& span, const Dims& shape, std::initializer_list<DType> dtypes) {
-  check_tensor(name, span, shape, dtypes);
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    if (count_of(shape) > 0 && shape[axis] > 1 && span.strides[axis] == 0) {
-      throw Error(
-          {"several results in one place", std::string("tensor ") + name, "no stride of 0", "stride 0 along axis " + std::to_string(axis)});
-    }
-  }
-}
-
 void check_tensors(const Body& body, const Inputs& inputs, const Outputs& outputs) {
   const Problem& p = body.problem;
   check_tensor("q", inputs.q, {p.batch, p.heads, p.queries, p.dim}, {p.dtype});
@@ -188,7 +187,7 @@ void check_tensors(const Body& body, const Inputs& inputs, const Outputs& output
   const Dims rows{p.batch, p.heads, p.queries};
   const DType statistic = p.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
   const auto check = [](const char* name, const TensorSpan& span, const Dims& shape, std::initializer_list<DType> dtypes) {
-    if (span.given()) check_output(name, span, shape, dtypes);
+    if (span.given()) check_tensor(name, span, shape, dtypes);
   };
   if (p.partial)
     check("o (partial)", outputs.o, {p.batch, p.heads, p.queries, p.value_dim}, {statistic});
@@ -204,6 +203,19 @@ void check_tensors(const Body& body, const Inputs& inputs, const Outputs& output
   if (statistics && !p.statistics) throw Error({"row statistics are wanted but not planned", "outputs", "Problem::statistics", "false"});
   if (outputs.weights.given() && !p.weights)
     throw Error({"weights are wanted but not planned", "outputs, weights", "Problem::weights", "false"});
+  const NamedTensor written[] = {{"o", outputs.o},
+                                 {"lse", outputs.lse},
+                                 {"maximum", outputs.maximum},
+                                 {"entropy", outputs.entropy},
+                                 {"effective", outputs.effective},
+                                 {"visible", outputs.visible},
+                                 {"weights", outputs.weights}};
+  check_apart(written);
+  check_apart(written, {"q", inputs.q, "o"});  // a kernel has read a tile's queries before it writes a row of it
+  check_apart(written, {"k", inputs.k});
+  check_apart(written, {"v", inputs.v});
+  if (body.has_sink()) check_apart(written, {"sink", p.sink});
+  for (const auto& [name, table] : p.tables) check_apart(written, {name, table});
 }
 
 }  // namespace plan

@@ -93,28 +93,33 @@ void naive(const plan::Body& body, const Inputs& inputs, const TensorSpan& o) {
   }
 }
 
-Accuracy judge(const TensorView& result, const TensorView& reference, const TensorView& naive, DType dtype) {
+Accuracy judge(const TensorView& result, const TensorView& reference, const Yardstick& yardstick, DType dtype) {
   Accuracy accuracy;
-  double naive_max = 0, naive_squares = 0, squares = 0, largest = 0, count = 0;
+  double naive_max = 0, naive_squares = 0, squares = 0, rounding_max = 0, rounding_squares = 0, largest = 0, count = 0;
   each_place(reference.shape, [&](Place4 at) {
     const double truth = real_at(reference, offset_of(reference, at)), value = real_at(result, offset_of(result, at));
     if (std::isnan(truth) && std::isnan(value)) return;
-    double error = std::fabs(value - truth);
+    const double nearest = dtype == DType::kF64 ? truth : static_cast<double>(rounded(static_cast<float>(truth), dtype));
+    double error = std::isinf(nearest) && value == nearest ? 0 : std::fabs(value - truth);
     if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
-    double yardstick = std::fabs(real_at(naive, offset_of(naive, at)) - truth);
-    if (std::isnan(yardstick)) yardstick = 0;  // naive fails here and allows nothing
+    double allowed = std::fabs(real_at(yardstick.naive, offset_of(yardstick.naive, at)) - truth);
+    if (!std::isfinite(allowed)) allowed = 0;  // naive fails here and allows nothing
+    const double moved = yardstick.rounding.given() ? real_at(yardstick.rounding, offset_of(yardstick.rounding, at)) : 0;
     accuracy.max_error = std::max(accuracy.max_error, error);
     squares += error * error;
-    naive_max = std::max(naive_max, yardstick);
-    naive_squares += yardstick * yardstick;
-    largest = std::max(largest, std::fabs(truth));
+    naive_max = std::max(naive_max, allowed);
+    naive_squares += allowed * allowed;
+    rounding_max = std::max(rounding_max, moved);
+    rounding_squares += moved * moved;
+    if (std::isfinite(nearest)) largest = std::max(largest, std::fabs(truth));
     ++count;
   });
   // Half an ulp of a number in [2^e, 2^(e+1)) is 2^e epsilon.
   const double floor = largest > 0 ? std::exp2(std::floor(std::log2(largest))) * epsilon_of(dtype) : 0;
-  accuracy.rms_error = count ? std::sqrt(squares / count) : 0;
-  accuracy.max_bound = 2 * naive_max + floor;
-  accuracy.rms_bound = 2 * (count ? std::sqrt(naive_squares / count) : 0) + floor;
+  const auto mean_root = [count](double sum) { return count ? std::sqrt(sum / count) : 0; };
+  accuracy.rms_error = mean_root(squares);
+  accuracy.max_bound = 2 * naive_max + floor + rounding_max;
+  accuracy.rms_bound = 2 * mean_root(naive_squares) + floor + mean_root(rounding_squares);
   return accuracy;
 }
 

@@ -24,7 +24,7 @@ Tensor row(const std::vector<double>& values) {
 
 Accuracy judged(const std::vector<double>& result, const std::vector<double>& truth, const std::vector<double>& naive,
                 DType dtype = DType::kF32) {
-  return judge(row(result).view(), row(truth).view(), row(naive).view(), dtype);
+  return judge(row(result).view(), row(truth).view(), {row(naive).view()}, dtype);
 }
 
 /// The computation itself as a multiple of its own error.
@@ -41,19 +41,19 @@ TEST(Judge, AcceptsNaiveAndRefusesThreeTimesItsError) {
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     const laws::Draw draw(
         {.heads = 2, .kv_heads = 1, .queries = 40, .keys = 70, .dim = 32, .value_dim = 24, .dtype = dtype, .mask = "causal", .logits = 4});
-    const Tensor truth = laws::truth(draw).o, naive = laws::naive(draw);
+    const Tensor truth = laws::truth(draw).o, naive = laws::naive(draw).o;
     const auto holds = [&](double factor) {
-      return judge(stretched(naive, truth, factor).view(), truth.view(), naive.view(), dtype).holds();
+      return judge(stretched(naive, truth, factor).view(), truth.view(), {naive.view()}, dtype).holds();
     };
-    EXPECT_TRUE(judge(naive.view(), truth.view(), naive.view(), dtype).holds());
-    EXPECT_TRUE(judge(truth.view(), truth.view(), naive.view(), dtype).holds());
+    EXPECT_TRUE(judge(naive.view(), truth.view(), {naive.view()}, dtype).holds());
+    EXPECT_TRUE(judge(truth.view(), truth.view(), {naive.view()}, dtype).holds());
     EXPECT_TRUE(holds(1.9));
     EXPECT_TRUE(holds(-1.9));
     EXPECT_FALSE(holds(6));
     EXPECT_FALSE(holds(-6));
     // Naive's own error here is at least half an ulp, so three times it is past twice it and the floor together.
-    EXPECT_GE(judge(naive.view(), truth.view(), truth.view(), dtype).max_error,
-              judge(truth.view(), truth.view(), truth.view(), dtype).max_bound);
+    EXPECT_GE(judge(naive.view(), truth.view(), {truth.view()}, dtype).max_error,
+              judge(truth.view(), truth.view(), {truth.view()}, dtype).max_bound);
     EXPECT_FALSE(holds(3.1));
   }
 }

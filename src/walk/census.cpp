@@ -290,8 +290,8 @@ void check(const Body& body, const TensorView& q, const TensorView& k, const Ten
   plan::check_tensor("q", q, {p.batch, p.heads, p.queries, p.dim}, {p.dtype});
   plan::check_tensor("k", k, {p.batch, p.kv_heads, p.keys, p.dim}, {p.dtype});
   plan::check_tensor("lse", lse, {p.batch, p.heads, p.queries}, {DType::kF32});
-  if (out.received.given()) plan::check_output("received", out.received, {p.batch, p.heads, p.keys}, {DType::kF32});
-  if (out.seen_by.given()) plan::check_output("seen_by", out.seen_by, {p.batch, p.heads, p.keys}, {DType::kI64});
+  if (out.received.given()) plan::check_tensor("received", out.received, {p.batch, p.heads, p.keys}, {DType::kF32});
+  if (out.seen_by.given()) plan::check_tensor("seen_by", out.seen_by, {p.batch, p.heads, p.keys}, {DType::kI64});
   const auto rows = static_cast<std::int64_t>(out.rows.size());
   for (const std::int64_t row : out.rows) {
     if (row < 0 || row >= p.queries)
@@ -300,12 +300,17 @@ void check(const Body& body, const TensorView& q, const TensorView& k, const Ten
   const auto check_four = [&](const char* name, const TensorSpan& span, std::int64_t third, std::int64_t fourth, DType dtype) {
     if (!span.given()) return;
     if (span.shape.rank() != 4) throw Error({"wrong rank", std::string("tensor ") + name, "4 axes", to_text(span.shape)});
-    plan::check_output(name, span, {p.batch, p.heads, third < 0 ? span.shape[2] : third, fourth < 0 ? span.shape[3] : fourth}, {dtype});
+    plan::check_tensor(name, span, {p.batch, p.heads, third < 0 ? span.shape[2] : third, fourth < 0 ? span.shape[3] : fourth}, {dtype});
   };
   check_four("map", out.map, -1, -1, DType::kF32);
   check_four("weights", out.weights, rows, p.keys, DType::kF32);
   check_four("top_keys", out.top_keys, rows, -1, DType::kI64);
   check_four("top_weights", out.top_weights, rows, out.top_keys.given() ? out.top_keys.shape[3] : -1, DType::kF32);
+  const plan::NamedTensor written[] = {{"received", out.received}, {"seen_by", out.seen_by},   {"map", out.map},
+                                       {"weights", out.weights},   {"top_keys", out.top_keys}, {"top_weights", out.top_weights}};
+  plan::check_apart(written);
+  for (const plan::NamedTensor& input : {plan::NamedTensor{"q", q}, {"k", k}, {"lse", lse}}) plan::check_apart(written, input);
+  for (const auto& [name, table] : p.tables) plan::check_apart(written, {name, table});
 }
 
 }  // namespace
