@@ -112,5 +112,38 @@ TEST(Algebra, SplitAnywhereAndMergeIsTheWhole) {
   }
 }
 
+/// f64 parts, as a plan of f64 tensors writes them: the whole to double's precision.
+TEST(Algebra, PartsInDoubleMergeInDouble) {
+  Case of{
+      .heads = 2, .kv_heads = 1, .queries = 7, .keys = 50, .dim = 8, .value_dim = 5, .dtype = DType::kF64, .mask = "causal", .sink = true};
+  const Draw draw(of);
+  const Result whole = truth(draw);
+  std::vector<Result> results;
+  std::vector<Partial> parts;
+  for (const auto& [first, last] : {std::pair{0, 13}, {13, 50}}) {
+    const auto part = [first = first, last = last](TensorView all) {
+      all.data = static_cast<const double*>(all.data) + first * all.strides[2];
+      all.shape[2] = last - first;
+      return all;
+    };
+    Problem problem = draw.problem();
+    problem.keys = last - first;
+    problem.first_key = first;
+    problem.align = Align::at({43});
+    problem.partial = true;
+    results.push_back(run(problem, {draw.q, part(draw.k), part(draw.v)}));
+  }
+  for (const Result& result : results) parts.push_back({result.o.view(), result.lse.view()});
+  Tensor o = poisoned(DType::kF64, whole.o.shape()), lse = poisoned(DType::kF64, whole.lse.shape()),
+         narrow = poisoned(DType::kF32, whole.o.shape());
+  merge(parts, draw.sink_store.view(), o.span(), lse.span());
+  merge(parts, draw.sink_store.view(), narrow.span(), {});
+  for (std::int64_t i = 0; i < o.count(); ++i) {
+    EXPECT_NEAR(o.data<double>()[i], whole.o.data<double>()[i], 1e-14);
+    EXPECT_EQ(narrow.data<float>()[i], static_cast<float>(o.data<double>()[i]));
+  }
+  for (std::int64_t i = 0; i < lse.count(); ++i) EXPECT_NEAR(lse.data<double>()[i], whole.lse.data<double>()[i], 1e-14);
+}
+
 }  // namespace
 }  // namespace heed::laws

@@ -54,6 +54,29 @@ TEST(Refusals, OfTheProblem) {
   expect_refusal([](Problem& p) { p.align = Align::at({1, 2, 3}); }, {"offsets", "3"});
 }
 
+/// Positions are refused, with both numbers, before they are added up; just below the limit they are right.
+TEST(Refusals, OfPositionsTooFar) {
+  constexpr std::int64_t kFar = std::int64_t{1} << 60;
+  for (const std::int64_t first : {INT64_MIN, INT64_MIN + 1, -kFar - 1, kFar, INT64_MAX}) {
+    for (const Align& align : {Align::end(), Align::start(), Align{}}) {
+      expect_refusal([&](Problem& p) { p.first_key = first, p.align = align; }, {"first_key = " + std::to_string(first), "Tk = 4"});
+    }
+  }
+  for (const std::int64_t offset : {INT64_MIN, -kFar - 1, kFar, INT64_MAX}) {
+    expect_refusal([&](Problem& p) { p.align = Align::at({offset}); }, {"offset = " + std::to_string(offset), "Tq = 4"});
+    expect_refusal([&](Problem& p) { p.batch = 2, p.align = Align::at({0, offset}); }, {"offset = " + std::to_string(offset), "Tq = 4"});
+  }
+  expect_refusal([](Problem& p) { p.heads = p.kv_heads = p.dim = p.value_dim = 1, p.queries = INT64_MAX, p.align = Align::end(); },
+                 {"position too far", "Tq = 9223372036854775807"});
+  for (const std::int64_t first : {-kFar, kFar - 3}) {
+    Problem problem = small();
+    problem.mask = causal();
+    problem.first_key = first;
+    problem.align = first < 0 ? Align::at({first}) : Align::end();
+    EXPECT_EQ(Plan(problem).tiles().partial, 2) << first;
+  }
+}
+
 TEST(Refusals, OfFormulas) {
   const float one[] = {1};
   expect_refusal([](Problem& p) { p.mask = symbols::s > 0; }, {"`s` is the score", "^"});
@@ -141,6 +164,21 @@ TEST(Refusals, OfMerging) {
   EXPECT_NE(refusal([&] { merge({}, {}, o.span(), lse.span()); }).find("nothing to merge"), std::string::npos);
   const Partial bad[] = {{o.view(), lse.view()}, {half.view(), lse.view()}};
   EXPECT_NE(refusal([&] { merge(bad, {}, o.span(), lse.span()); }).find("o of part 1"), std::string::npos);
+  Tensor wide(DType::kF64, {1, 1, 2, 3}), wide_lse(DType::kF64, {1, 1, 2}), part_o(DType::kF32, {1, 1, 2, 3}),
+      part_lse(DType::kF32, {1, 1, 2});
+  const Partial mixed[] = {{part_o.view(), part_lse.view()}, {wide.view(), wide_lse.view()}};
+  EXPECT_NE(refusal([&] { merge(mixed, {}, o.span(), lse.span()); }).find("o of part 1: wrong element type; expected f32; found f64"),
+            std::string::npos);
+  const Partial part[] = {{part_o.view(), part_lse.view()}};
+  EXPECT_NE(refusal([&] { merge(part, {}, wide.span(), lse.span()); }).find("tensor o: wrong element type"), std::string::npos);
+  const TensorSpan one_row(o.span().data, DType::kF32, {1, 1, 2, 3}, {6, 6, 0, 1}),
+      one_place(lse.span().data, DType::kF32, {1, 1, 2}, {2, 2, 0});
+  EXPECT_NE(refusal([&] { merge(part, {}, one_row, lse.span()); }).find("several results in one place"), std::string::npos);
+  EXPECT_NE(refusal([&] { merge(part, {}, o.span(), one_place); }).find("several results in one place"), std::string::npos);
+  for (const float logit : {std::nanf(""), HUGE_VALF}) {
+    const float sinks[] = {logit};
+    EXPECT_NE(refusal([&] { merge(part, view(sinks, {1}), o.span(), lse.span()); }).find("sink of head 0"), std::string::npos);
+  }
 }
 
 }  // namespace

@@ -41,6 +41,12 @@ TEST(Scores, ScaleAndTemperature) {
   EXPECT_EQ(value_of(temperature(Table("heat")[symbols::q]), {.q = 40, .s = 3.0}), 1.5);
   EXPECT_THROW((void)temperature(0), Error);
   EXPECT_THROW((void)temperature(0.0), Error);
+  for (const double infinite : {HUGE_VAL, -HUGE_VAL}) {
+    EXPECT_THROW((void)temperature(infinite), Error);
+    EXPECT_THROW((void)scale(infinite), Error);
+  }
+  EXPECT_THROW((void)parse("scale(-inf)"), Error);
+  EXPECT_THROW((void)parse("temperature(-0.0)"), Error);
 }
 
 TEST(Scores, SoftcapBoundsTheScore) {
@@ -52,6 +58,9 @@ TEST(Scores, SoftcapBoundsTheScore) {
   EXPECT_THROW((void)softcap(0), Error);
   EXPECT_THROW((void)softcap(0.0), Error);
   EXPECT_THROW((void)softcap(-30.0), Error);
+  EXPECT_THROW((void)softcap(HUGE_VAL), Error);
+  for (const char* text : {"softcap(inf)", "softcap(-inf)", "softcap(-5)", "softcap(0)", "softcap(1e999)"})
+    EXPECT_THROW((void)parse(text), Error) << text;
 }
 
 TEST(Scores, AlibiWithSlopesGiven) {

@@ -107,6 +107,13 @@ class Rounding {
     return m + std::log(l + std::exp(sink - m));
   }
 
+  /// How far the weight of a key may move, before it is normalised again.
+  static double weight_moved(const Score& score, double lse) {
+    if (score.value == kHidden) return std::exp(score.high - lse);
+    const double p = std::exp(score.value - lse), up = score.high - score.value;
+    return std::max(up < 1 ? p * std::expm1(up) : std::exp(score.high - lse) - p, -p * std::expm1(score.low - score.value));
+  }
+
   /// How far component c of O may move; 0 where O itself is NaN or infinite, or nothing is seen.
   [[nodiscard]] double moved(std::int64_t c, double lse) const {
     double o = 0, sum = 0, farthest = 0, least = body_.has_sink() ? std::exp(body_.sink(h_) - lse) : 0;
@@ -117,10 +124,10 @@ class Rounding {
     for (std::size_t j = 0; j < scores_.size(); ++j) {
       const Score& score = scores_[j];
       if (score.high == kHidden) continue;
-      const double p = score.value == kHidden ? 0 : std::exp(score.value - lse), away = std::abs(value(j) - o);
+      const double away = std::abs(value(j) - o);
       least += std::exp(score.low - lse);
       farthest = std::max(farthest, away);
-      if (away > 0) sum += std::max(std::exp(score.high - lse) - p, p - std::exp(score.low - lse)) * away;
+      if (away > 0) sum += weight_moved(score, lse) * away;
     }
     if (!std::isfinite(o) || !std::isfinite(farthest)) return 0;
     const double most = sum / least;

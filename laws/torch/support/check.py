@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .files import read_npy, write_safetensors
 from .judge import difference, judge_lse, judge_o, largest_of_one_and
-from .problem import Answer, Oracle, Problem, by_hand, naive
+from .problem import Answer, Oracle, Problem, by_hand, naive, rounding
 
 ROOT = Path(__file__).resolve().parents[3]
 AGREEMENT = 1e-10  # of two oracles in float64, relative to the largest of 1 and the values
@@ -128,6 +128,6 @@ def verdict(problem: Problem, result: Answer, truth: Answer) -> tuple[bool, str]
     apart = max(apart, difference(ours.lse, truth.lse).max().item() / largest_of_one_and(truth.lse))
     if apart > AGREEMENT:
         return False, f"the oracles disagree by {apart:.1e}: the check itself is wrong"
-    worst, typical = judge_o(result.o.to(problem.dtype), o, naive(problem), problem.dtype)  # .npy has no bf16: the file is f32
+    worst, typical = judge_o(result.o.to(problem.dtype), o, naive(problem), rounding(problem), problem.dtype)  # .npy has no bf16: the file is f32
     lse = judge_lse(result.lse, truth.lse, problem.dtype)
     return max(worst, typical, lse) <= 1, f"of what is allowed: O max {worst:.2f}, O rms {typical:.2f}, L {lse:.2f}"

@@ -1,6 +1,7 @@
 """The accuracy rule: how far from an exact answer an answer may be.
 
-    O:  maximum and RMS error over the tensor at most 2 x naive's, plus half an ulp of dtype at max |reference|
+    O:  maximum and RMS error over the tensor at most 2 x naive's, plus half an ulp of dtype at max |reference|,
+        plus what it does to O that a score of size x is known to x 2^-24 only (problem.rounding; 0 where scores stay below 16)
     L:  error at most 2^-20 (f32), 2^-11 (f16), 2^-8 (bf16) of the largest of 1 and |L|
 
 Equal infinities agree; a NaN on one side is an infinite error. Source: DESIGN.md, section 2, after the criterion of flash-attention's
@@ -34,11 +35,11 @@ def share(error: float, allowed: float) -> float:
     return error / allowed if allowed else math.inf if error else 0.0
 
 
-def judge_o(result: Tensor, reference: Tensor, naive: Tensor, dtype: torch.dtype) -> tuple[float, float]:
+def judge_o(result: Tensor, reference: Tensor, naive: Tensor, rounding: Tensor, dtype: torch.dtype) -> tuple[float, float]:
     """Maximum and RMS error, each as a share of what is allowed."""
     error, yardstick, floor = difference(result, reference), difference(naive, reference), half_ulp(reference, dtype)
-    worst = share(error.max().item(), 2 * yardstick.max().item() + floor)
-    return worst, share(root_mean_square(error), 2 * root_mean_square(yardstick) + floor)
+    worst = share(error.max().item(), 2 * yardstick.max().item() + floor + rounding.max().item())
+    return worst, share(root_mean_square(error), 2 * root_mean_square(yardstick) + floor + root_mean_square(rounding))
 
 
 def largest_of_one_and(tensor: Tensor) -> float:

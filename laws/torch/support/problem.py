@@ -10,7 +10,7 @@ Oracles, all in float64, all of them code that heed's authors did not write:
     by_flex   torch.nn.attention.flex_attention, not compiled; it answers L (log sum exp) too
     by_hand   torch.matmul, a sink's column concatenated, torch.softmax, torch.logsumexp
 Beside them `naive`, the yardstick of the accuracy rule: scores in f32, softmax in f32, P rounded to dtype, O accumulated in f32 and
-rounded to dtype. A query that sees no key has O = 0 and L = -inf here: PyTorch says so too since 2.5, softmax says NaN.
+rounded to dtype; and `rounding`, what the rounding of scores may do to O. A query that sees no key has O = 0 and L = -inf here: PyTorch says so too since 2.5, softmax says NaN.
 Cost: S x S memory. Checked by check.py, which lets the oracles judge each other.
 """
 import warnings
@@ -23,6 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import AuxRequest, create_block_mask, flex_attention
 
+UNIT = 2.0**-24  # half a unit in the last place of 1 in f32
+FELT = 16  # size of a score from which on its rounding counts by itself
 Seen = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 Score = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
@@ -91,13 +93,19 @@ def mask_of(problem: Problem) -> Tensor:  # [B, Hq, Tq, Tk]
     return torch.ones(shape, dtype=torch.bool) if problem.seen is None else problem.seen(*places(problem)).expand(shape)
 
 
-def scores_of(problem: Problem) -> Tensor:  # [B, Hq, Tq, Tk]
-    group = problem.q.shape[1] // problem.k.shape[1]
+def similarity(problem: Problem, q: Tensor, k: Tensor) -> Tensor:  # [B, Hq, Tq, Tk]
     scale = problem.q.shape[3] ** -0.5 if problem.scale is None else problem.scale
-    s = torch.matmul(problem.q, problem.k.repeat_interleave(group, 1).transpose(2, 3)) * scale
+    return torch.matmul(q, k.repeat_interleave(q.shape[1] // k.shape[1], 1).transpose(2, 3)) * scale
+
+
+def final_scores(problem: Problem, s: Tensor) -> Tensor:  # [B, Hq, Tq, Tk]
     if problem.score is not None:
         s = problem.score(s, *places(problem)).to(problem.dtype)
     return s.masked_fill(~mask_of(problem), -torch.inf)
+
+
+def scores_of(problem: Problem) -> Tensor:  # [B, Hq, Tq, Tk]
+    return final_scores(problem, similarity(problem, problem.q, problem.k))
 
 
 def with_sink(problem: Problem, s: Tensor) -> Tensor:  # [B, Hq, Tq, Tk + 1]
@@ -119,6 +127,32 @@ def naive(problem: Problem) -> Tensor:  # [B, Hq, Tq, Dv] f32
     wide = problem.of(torch.float32)
     weights = weights_of(wide).to(problem.dtype).to(torch.float32)
     return mix(wide, weights).to(problem.dtype).to(torch.float32)
+
+
+def rounding(problem: Problem) -> Tensor:  # [B, Hq, Tq, Dv] f64
+    """How far O may move since a score of size x is known to x 2^-24 only; 0 in rows whose scores stay below 16.
+
+    Bound and derivation: src/reference/score_rounding.hpp."""
+    exact = problem.of(torch.float64)
+    s, off = similarity(exact, exact.q, exact.k), similarity(exact, exact.q.abs(), exact.k.abs()).abs() * UNIT
+    value, below, above = (final_scores(exact, moved) for moved in (s, s - off, s + off))
+    low, high = torch.minimum(torch.minimum(value, below), above), torch.maximum(torch.maximum(value, below), above)
+    visible = torch.isfinite(value)
+    low, high = torch.where(visible, low - UNIT * value.abs(), low), torch.where(visible, high + UNIT * value.abs(), high)
+    felt = (torch.where(visible, torch.maximum(value.abs(), s.abs()), 0.0).amax(-1) if s.shape[3] else torch.zeros(s.shape[:3])) >= FELT
+    sunk = with_sink(exact, value)
+    lse = torch.logsumexp(sunk, -1, keepdim=True)
+    p = torch.exp(value - lse)
+    factor = torch.maximum(torch.exp(high - lse) - p, p - torch.exp(low - lse))
+    least = torch.exp(low - lse).sum(-1) + torch.exp(sunk[..., -1] - lse[..., 0])
+    o = mix(exact, p.nan_to_num(0))
+    result = torch.zeros_like(o)
+    for c in range(o.shape[3] if felt.any() else 0):
+        v = exact.v[..., c].repeat_interleave(exact.q.shape[1] // exact.v.shape[1], 1).unsqueeze(2)
+        away = torch.where(high > -torch.inf, (v - o[..., c].unsqueeze(-1)).abs(), 0.0)
+        most = torch.where(away > 0, factor * away, 0.0).sum(-1) / least
+        result[..., c] = torch.where(felt, torch.fmin(most, away.amax(-1)), 0.0)
+    return result
 
 
 def by_hand(problem: Problem) -> Answer:

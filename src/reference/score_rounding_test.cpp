@@ -1,0 +1,104 @@
+// What the rounding of scores may do to O: two keys by hand, against scores moved on purpose, formulas, hidden keys, and where it is not
+// felt.
+#include "reference/score_rounding.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "laws/support/case.hpp"
+
+namespace heed::reference {
+namespace {
+
+Tensor rounding_of(const laws::Draw& draw) {
+  return laws::naive(draw).rounding;
+}
+
+/// One query, keys of D = 1 and scale 1, values 1, 0, 0, …: how far the weight of the first key may move.
+double moved(const std::vector<double>& scores, const std::vector<std::string>& formulas = {}, const std::string& mask = "",
+             DType dtype = DType::kF32) {
+  const auto count = static_cast<std::int64_t>(scores.size());
+  Tensor q(dtype, {1, 1, 1, 1}), k(dtype, {1, 1, count, 1}), v(dtype, {1, 1, count, 1}), to(DType::kF64, {1, 1, 1, 1});
+  store_real(q.span(), 0, 1);
+  store_real(v.span(), 0, 1);
+  for (std::int64_t j = 0; j < count; ++j) store_real(k.span(), j, scores[static_cast<std::size_t>(j)]);
+  Problem problem = problem_of(q.view(), k.view(), v.view());
+  problem.scale = 1;
+  problem.align = Align::start();
+  if (!mask.empty()) problem.mask = parse(mask);
+  for (const std::string& formula : formulas) problem.scores.push_back(parse(formula));
+  score_rounding(Plan(problem).body(), {q.view(), k.view(), v.view()}, to.span());
+  return to.data<double>()[0];
+}
+
+TEST(ScoreRounding, OfTwoKeysByHand) {
+  // p (1 - p) per key, each within 2^-24 of its size for the product and the same again for the final score.
+  EXPECT_NEAR(moved({1024, 1024}) / (2 * 0.25 * 2 * 1024 * 0x1p-24), 1, 1e-3);
+  const double p = 1 / (1 + std::exp(-2.0));
+  EXPECT_NEAR(moved({102, 100}) / (p * (1 - p) * 2 * (102 + 100) * 0x1p-24), 1, 1e-3);
+  EXPECT_LT(moved({1000, 100}), 1e-300);  // all the weight on one key
+  EXPECT_EQ(moved({1000}), 0);
+  EXPECT_NEAR(moved({1024, 1024}, {}, "", DType::kF64) / (1024 * 0x1p-53), 1, 1e-3);
+}
+
+TEST(ScoreRounding, IsFeltFromScoresOfSixteenOn) {
+  EXPECT_EQ(moved({15.9, 15.9}), 0);
+  EXPECT_GT(moved({16, 15}), 0);
+  EXPECT_GT(moved({-16, -16}), 0);
+  EXPECT_EQ(moved({15, 15, 1000}, {}, "k < 2"), 0);
+  EXPECT_GT(moved({2, 2}, {"s * 10"}), 0);
+}
+
+TEST(ScoreRounding, FollowsFormulas) {
+  EXPECT_NEAR(moved({64, 64}, {"s * 16"}), moved({1024, 1024}), 1e-10);
+  EXPECT_LT(moved({1024, 1024}, {"softcap(20)"}), moved({1024, 1024}) / 40);  // flat there: what is left is the rounding of 20
+  // A score at the edge of a condition may come out either way.
+  EXPECT_NEAR(moved({20, 20}, {"select(s >= 20, s, -inf)"}), 0.5, 1e-5);
+  EXPECT_EQ(moved({20, 20}, {"select(s > 100, s, -inf)"}), 0);
+}
+
+/// No rounding of the scores by as much as assumed moves O farther, also where they are so large that first order says nothing.
+TEST(ScoreRounding, BoundsWhatMovedScoresDo) {
+  std::mt19937_64 random(3);
+  std::uniform_real_distribution<double> unit(-1, 1);
+  for (const double size : {20.0, 1e4, 1e7, 1e9}) {
+    for (int round = 0; round < 200; ++round) {
+      std::vector<double> scores;
+      for (int j = 0; j < 6; ++j) scores.push_back(static_cast<double>(static_cast<float>(size + unit(random) * std::min(size / 2, 3.0))));
+      const auto weight = [&](bool off) {
+        double all = 0, first = 0;
+        for (std::size_t j = 0; j < scores.size(); ++j) {
+          const double e = std::exp(scores[j] - size + (off ? 1.99 * (unit(random) > 0 ? 1 : -1) * 0x1p-24 * scores[j] : 0));
+          all += e;
+          first += j == 0 ? e : 0;
+        }
+        return first / all;
+      };
+      const double bound = moved(scores), exact = weight(false);
+      for (int tried = 0; tried < 20; ++tried) ASSERT_LE(std::fabs(weight(true) - exact), bound * (1 + 1e-6)) << size;
+      ASSERT_LE(bound, std::max(exact, 1 - exact) * (1 + 1e-6));  // 1e9 is known to 1e-7 in double
+    }
+  }
+}
+
+TEST(ScoreRounding, IsNothingForOrdinaryProblems) {
+  for (const std::vector<std::string>& scores : laws::sweep_scores()) {
+    laws::Case of{.queries = 20, .keys = 20, .dim = 16, .value_dim = 4, .mask = "causal", .scores = scores, .sink = true};
+    const Tensor rounding = rounding_of(laws::Draw(of));
+    for (std::int64_t i = 0; i < rounding.count(); ++i) ASSERT_EQ(rounding.data<double>()[i], 0) << of.text();
+  }
+}
+
+TEST(ScoreRounding, NeverIsNaN) {
+  laws::Draw draw({.queries = 12, .keys = 12, .dim = 4, .value_dim = 4, .mask = "causal & k != 3", .logits = 100});
+  store_real(draw.k_store.span(), 5 * 4, std::nan(""));
+  store_real(draw.v_store.span(), 7 * 4, HUGE_VAL);
+  store_real(draw.q_store.span(), 9 * 4, HUGE_VAL);
+  const Tensor rounding = rounding_of(draw);
+  for (std::int64_t i = 0; i < rounding.count(); ++i) ASSERT_TRUE(std::isfinite(rounding.data<double>()[i])) << i;
+}
+
+}  // namespace
+}  // namespace heed::reference
