@@ -11,6 +11,9 @@ namespace {
 
 constexpr double kSoftmaxOperations = 18;  // per score: what an exp costs with its maximum and sum, in multiply-adds
 constexpr double kStepOperations = 3;      // a tile step of a formula: load, operation, store
+constexpr double kWideOperations = 6;      // the same in double lanes
+constexpr double kLookupOperations = 30;   // element by element
+constexpr double kLibmOperations = 200;    // exp, log, tanh, sigmoid in double, lane by lane
 constexpr double kPackOperations = 2;      // per element
 constexpr double kNoEstimate = 100;        // slowness of kernels whose time is anyone's guess
 constexpr double kBandTiles = 8;           // of queries that share packed keys, where there are so many
@@ -29,6 +32,12 @@ double lanes_of(const Body& body, std::int64_t heads, int step) {
   return std::ceil(number(lanes) / step) * step;
 }
 
+/// Of one place, in multiply-adds.
+double operations_of(const formula::TileProgram& program) {
+  const formula::PlaceWork work = program.work();
+  return work.narrow * kStepOperations + work.wide * kWideOperations + work.lookups * kLookupOperations + work.functions * kLibmOperations;
+}
+
 }  // namespace
 
 const UnitFacts& facts_of(Unit unit) {
@@ -43,13 +52,12 @@ Work work_of(const Body& body, const kernel::Kernel& kernel) {
   const double tiles = number(price.every_tile ? counts.total() : counts.partial + counts.full) / number(heads);
   const double pairs = tiles * formula::kTile * lanes_of(body, heads, price.lane_step);
   const double width = number(p.dim + p.value_dim), element = number(size_of(p.dtype));
-  const double steps = number(static_cast<std::int64_t>(body.score_program.empty() ? 0 : body.score_program.tile_steps().size()));
-  const double partial_steps = number(static_cast<std::int64_t>(body.mask_program.empty() ? 0 : body.mask_program.tile_steps().size()));
+  const double altering = operations_of(body.score_program), hiding = operations_of(body.mask_program);
   const double partly = tiles > 0 ? number(counts.partial) / number(std::max<std::int64_t>(1, counts.total() - counts.empty)) : 0;
   const double band = std::clamp(number(body.layout.query_tiles()), 1.0, kBandTiles);
   Work work;
   work.flop = 2 * width * pairs * price.products(p.dtype);
-  work.exps = pairs * (1 + (steps + partly * partial_steps) * kStepOperations / kSoftmaxOperations);
+  work.exps = pairs * (1 + (altering + partly * hiding) / kSoftmaxOperations);
   work.packed = price.packs ? tiles / band * formula::kTile * width : 0;
   work.l2 = tiles * formula::kTile * width * element;
   work.dram = element * number(p.batch) * width * (number(p.heads) * number(p.queries) + number(p.kv_heads) * number(p.keys));

@@ -66,10 +66,8 @@ std::string explain(const Plan& plan) {
   for (const Expr& score : problem.scores) text << "score     " << to_text(score) << "\n";
   if (problem.sink.given()) text << "sink      a logit per query head, in the start state\n";
   if (problem.align.kind != Align::Kind::kNone) text << "align     " << align_text(problem.align) << "\n";
-  for (const auto& [slot, program] : {std::pair{"mask", &body.mask_program}, std::pair{"score", &body.score_program}}) {
-    if (!program->place_by_place().empty())
-      text << "note      the " << slot << " runs place by place, slowly: " << program->place_by_place() << "\n";
-  }
+  if (!body.score_program.wide_score().empty())
+    text << "note      the score runs in double lanes: " << body.score_program.wide_score() << "\n";
   text << "kernel    " << plan.kernel() << ", " << plan.threads() << (plan.threads() == 1 ? " thread\n" : " threads\n");
   for (const Refusal& refusal : plan.refusals()) text << "  not     " << refusal.kernel << ": " << refusal.reason << "\n";
   text << "tiles     " << tiles.total() << " of " << formula::kTile << " x " << formula::kTile << ": " << tiles.empty << " empty ("

@@ -1,0 +1,86 @@
+// Tile programs: a formula made ready to run on whole tiles of 64 queries x 64 keys with SIMD.
+//
+// Where a step is evaluated: once per head, on a line of 64 per tile of queries or of keys, on a diagonal (what depends on q and k
+// through k - q alone: a line of 127 per pair of tiles), or at every place of the tile. The first four are computed by the frame
+// (tile.hpp) in exact 64-bit integers and double and rounded once; only the last runs per place, by the word `modify` or `see`.
+//
+// In which lanes a step runs per place:
+//   narrow  float32, int32, masks of 32 bits. What does not read s is here exact, or its double rounded once (lookups, choices, signs;
+//           whole numbers proved to fit 32 bits; conditions on what is exact). What reads s is here only where a bound made with the plan
+//           (bounds.hpp) proves the rule of docs/formula.md.
+//   wide    double, int64, masks of 64 bits: the definition's own bits, operation for operation. All else: rounded once, where a narrow
+//           step or the result wants it. Twice the cost of narrow lanes; exp, log, tanh and sigmoid are libm's, lane by lane.
+// Whatever the class, a part without s has the same bits at a place: its double, rounded once. So positions that are not contiguous
+// (which have no diagonals, and run the code for any positions) change no result.
+// Single places are left to Formula::at: where an operation on s had no value (a floor of NaN, a division by zero), and where float32
+// left its range for |s| > 2^24. Checked: tile_test.cpp, modify_test.cpp, laws/.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "formula/formula.hpp"
+#include "formula/over.hpp"
+
+namespace heed::formula {
+
+inline constexpr int kTile = 64;  ///< queries across and keys down
+
+enum class Extent : std::uint8_t { kOnce, kQueries, kKeys, kDiagonal, kTileWide };
+
+/// One thing to do for every place of a strip of keys.
+struct Instruction {
+  enum class Kind : std::uint8_t { kStep, kPromote, kDemote };
+  Kind kind = Kind::kStep;
+  bool wide = false;  ///< the lanes of the result
+  int step = 0;
+};
+
+/// A program for positions of one kind.
+struct Code {
+  std::vector<Extent> extents;            ///< of every step
+  std::vector<Instruction> instructions;  ///< in order of evaluation; the result is left in narrow lanes
+  std::vector<bool> narrow, wide;         ///< of every step: its lanes of this width are read
+  std::vector<int> diagonals;             ///< steps to evaluate along the diagonal, in order
+};
+
+/// What a program does per place, for its price.
+struct PlaceWork {
+  int narrow = 0, wide = 0, lookups = 0, functions = 0;  ///< functions of libm: exp, log, tanh, sigmoid in wide lanes
+};
+
+class TileProgram {
+ public:
+  TileProgram() = default;
+  /// `everything`: the box of all places of the problem. `formula` must outlive the program.
+  TileProgram(const Formula& formula, const Over& over, const Box& everything);
+
+  [[nodiscard]] const Formula& formula() const { return *formula_; }
+  [[nodiscard]] bool empty() const { return formula_ == nullptr || formula_->empty(); }
+  /// For runs of consecutive positions, or for any.
+  [[nodiscard]] const Code& code(bool contiguous) const { return contiguous ? contiguous_ : scattered_; }
+  /// Empty, or why the steps that read s run in double lanes.
+  [[nodiscard]] const std::string& wide_score() const { return wide_score_; }
+  /// Whether a step that reads s may have no value: such places are found as they run.
+  [[nodiscard]] bool breaks() const { return breaks_; }
+  [[nodiscard]] PlaceWork work() const;
+  /// How many diagonals a frame keeps.
+  [[nodiscard]] int diagonals_kept() const { return kept_; }
+
+ private:
+  void settle_numbers(const Over& over, const Box& everything);
+  void find_diagonals(const Over& over, const Box& everything);
+  [[nodiscard]] bool native(const Code& code, int step, const std::vector<bool>& natives) const;
+  void emit(Code& code) const;
+
+  const Formula* formula_ = nullptr;
+  std::vector<bool> fits_, exact_;  // integers in 32 bits; reals without s that float32 holds
+  Code contiguous_, scattered_;
+  std::string wide_score_;
+  bool breaks_ = false;
+  int kept_ = 1;
+};
+
+}  // namespace heed::formula
