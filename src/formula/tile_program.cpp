@@ -90,7 +90,16 @@ void TileProgram::settle_numbers(const Over& over, const Box& everything) {
     breaks_ |= whole && (step.depends & kOnScore);
   }
   exact_ = exact_in_float(*formula_, bounds);
-  wide_score_ = formula_->depends() & kOnScore ? float_fails(*formula_, bounds, exact_) : "";
+  if (!(formula_->depends() & kOnScore)) return;
+  wide_score_ = float_fails(*formula_, bounds, exact_);
+  if (!wide_score_.empty()) return;
+  // A sum of float32 stays finite up to its largest and half a unit in the last place; other steps keep away from it.
+  constexpr double kMost = std::numeric_limits<float>::max();
+  over.intervals(everything, Interval::reals(-kMost, kMost), bounds);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (!(steps[i].depends & kOnScore) || steps[i].type != Type::kReal) continue;
+    overflows_ |= bounds[i].nan || bounds[i].real_low < -kMost - 0x1p102 || bounds[i].real_high > kMost + 0x1p102;
+  }
 }
 
 /// Steps of k - q alone become diagonals: integers whose factors of q and k cancel, comparisons of such, and what is made of them.

@@ -65,6 +65,8 @@ class TileProgram {
   [[nodiscard]] const std::string& wide_score() const { return wide_score_; }
   /// Whether a step that reads s may have no value: such places are found as they run.
   [[nodiscard]] bool breaks() const { return breaks_; }
+  /// Whether float32 lanes may leave their range for a finite |s| > 2^24 where double does not: such places are found as they run.
+  [[nodiscard]] bool overflows() const { return overflows_; }
   [[nodiscard]] PlaceWork work() const;
   /// How many diagonals a frame keeps.
   [[nodiscard]] int diagonals_kept() const { return kept_; }
@@ -79,7 +81,7 @@ class TileProgram {
   std::vector<bool> fits_, exact_;  // integers in 32 bits; reals without s that float32 holds
   Code contiguous_, scattered_;
   std::string wide_score_;
-  bool breaks_ = false;
+  bool breaks_ = false, overflows_ = false;
   int kept_ = 1;
 };
 

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 #include "formula/bounds.hpp"
 #include "kernel/simd/simd.hpp"
@@ -27,13 +28,12 @@ using Wide = Steps<double>;
 using DF = Narrow::DF;
 using DI = Narrow::DI;
 
-/// Runs the program strip by strip and hands each strip's result, in narrow lanes, to `take(strip, result)`.
+/// Runs the first `count` instructions strip by strip, and after each strip `take(strip)`.
 template <class Take>
-void run_program(const TileFrame& frame, int keys, int lanes, const float* scores, Take&& take) {
-  const formula::TileProgram& program = frame.program();
+void run_program(const TileFrame& frame, std::size_t count, int keys, int lanes, const float* scores, Take&& take) {
   for (int key = 0; key < keys; key += TileFrame::kStrip) {
     const Strip strip{frame, scores, key, std::min(TileFrame::kStrip, keys - key), lanes};
-    for (const formula::Instruction& instruction : frame.code().instructions) {
+    for (const formula::Instruction& instruction : std::span(frame.code().instructions).first(count)) {
       if (instruction.kind != formula::Instruction::Kind::kStep)
         convert_lanes(strip, instruction);
       else if (instruction.wide)
@@ -41,7 +41,7 @@ void run_program(const TileFrame& frame, int keys, int lanes, const float* score
       else
         Narrow::run(strip, instruction.step);
     }
-    take(strip, frame.operand(program.formula().result(), false, key, scores));
+    take(strip);
   }
 }
 
@@ -81,37 +81,52 @@ bool mark_overflows(const Strip& strip, const float* s, const float* result) {
   return any;
 }
 
-void Modify(const TileFrame& frame, int keys, int lanes, float* s) {
-  const formula::TileProgram& program = frame.program();
-  const bool breaks = program.breaks();
-  const bool overflows = program.wide_score().empty() && program.formula().depends() & formula::kOnScore;
+/// s = made(key, lane) over the strip. Where places may be in doubt, s is kept until they are settled.
+template <class Made>
+void finish(const Strip& strip, float* s, Made&& made) {
+  const formula::TileProgram& program = strip.frame.program();
   const DF d;
-  const int width = static_cast<int>(hn::Lanes(d));
-  run_program(frame, keys, lanes, s, [&](const Strip& strip, const Operand& result) {
+  if (!program.breaks() && !program.overflows())
+    return Narrow::fill(d, strip, s, [&](int key, int lane) { return plain_nan(made(key, lane)); });
+  HWY_ALIGN float result[TileFrame::kStrip * 64];
+  auto beyond = hn::Zero(d);  // the largest finite |s| that meets a result that is not finite
+  Narrow::fill(d, strip, result, [&](int key, int lane) {
+    const auto y = plain_nan(made(key, lane)), x = hn::Abs(hn::LoadU(d, s + key * 64 + lane));
+    const auto infinity = hn::Set(d, std::numeric_limits<float>::infinity());
+    beyond = hn::Max(beyond, hn::IfThenElseZero(hn::Lt(x, infinity), hn::IfThenZeroElse(hn::Lt(hn::Abs(y), infinity), x)));
+    return y;
+  });
+  const bool some = program.overflows() && !hn::AllFalse(d, hn::Gt(beyond, hn::Set(d, static_cast<float>(formula::kMostScore))));
+  if (program.breaks() || (some && mark_overflows(strip, s, result))) settle_places(strip, s, result);
+  Narrow::fill(d, strip, s, [&](int key, int lane) { return hn::LoadU(d, result + key * 64 + lane); });
+}
+
+void Modify(const TileFrame& frame, int keys, int lanes, float* s) {
+  const DF d;
+  const formula::Formula& formula = frame.program().formula();
+  const std::vector<formula::Instruction>& code = frame.code().instructions;
+  const int result = formula.result();
+  const Step& last = formula.steps()[static_cast<std::size_t>(result)];
+  // A last step of these kinds is done as the result is taken: one pass less.
+  const bool together = !code.empty() && code.back().kind == formula::Instruction::Kind::kStep && !code.back().wide &&
+                        last.kind == Step::Kind::kOperation && (last.op == Op::kAdd || last.op == Op::kMultiply);
+  run_program(frame, code.size() - together, keys, lanes, s, [&](const Strip& strip) {
     float* const own = s + strip.key * 64;
-    HWY_ALIGN float made[TileFrame::kStrip * 64];
-    auto beyond = hn::Zero(d);  // the largest |s| that meets a result that is not finite
-    for (int key = 0; key < strip.keys; ++key) {
-      for (int lane = 0; lane < strip.lanes; lane += width) {
-        const auto y = plain_nan(lanes_of(d, result, key, lane));
-        const auto x = hn::Abs(hn::LoadU(d, own + key * 64 + lane));
-        const auto infinity = hn::Set(d, std::numeric_limits<float>::infinity());
-        // x is taken where x < inf and not |y| < inf; NaN compares false.
-        const auto odd = hn::IfThenElseZero(hn::Lt(x, infinity), hn::IfThenZeroElse(hn::Lt(hn::Abs(y), infinity), x));
-        beyond = hn::Max(beyond, odd);
-        hn::StoreU(y, d, made + key * 64 + lane);
-      }
+    if (!together) {
+      const Operand from = frame.operand(result, false, strip.key, s);
+      return finish(strip, own, [&](int key, int lane) { return lanes_of(d, from, key, lane); });
     }
-    const bool some = overflows && !hn::AllFalse(d, hn::Gt(beyond, hn::Set(d, static_cast<float>(formula::kMostScore))));
-    if (breaks || (some && mark_overflows(strip, own, made))) settle_places(strip, own, made);
-    for (int key = 0; key < strip.keys; ++key) {
-      for (int lane = 0; lane < strip.lanes; lane += width) hn::StoreU(hn::LoadU(d, made + key * 64 + lane), d, own + key * 64 + lane);
-    }
+    const Operand a = frame.operand(last.args[0], false, strip.key, s), b = frame.operand(last.args[1], false, strip.key, s);
+    if (last.op == Op::kAdd)
+      finish(strip, own, [&](int key, int lane) { return hn::Add(lanes_of(d, a, key, lane), lanes_of(d, b, key, lane)); });
+    else
+      finish(strip, own, [&](int key, int lane) { return hn::Mul(lanes_of(d, a, key, lane), lanes_of(d, b, key, lane)); });
   });
 }
 
 void See(const TileFrame& frame, int keys, int lanes, std::uint8_t* seen) {
-  run_program(frame, keys, lanes, nullptr, [&](const Strip& strip, const Operand& result) {
+  run_program(frame, frame.code().instructions.size(), keys, lanes, nullptr, [&](const Strip& strip) {
+    const Operand result = frame.operand(frame.program().formula().result(), false, strip.key, nullptr);
     const DI d;
     const hn::Rebind<std::uint8_t, DI> d8;
     const int width = static_cast<int>(hn::Lanes(d));

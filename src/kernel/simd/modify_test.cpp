@@ -98,10 +98,15 @@ struct Tile {
     return got;
   }
 
+  /// Of every size up to 2^24, and special ones.
   void draw_scores(std::mt19937_64& random) {
     std::normal_distribution<float> normal(0, 3);
-    for (float& score : scores) score = normal(random);
-    for (const float special : {0.0F, -0.0F, HUGE_VALF, -HUGE_VALF, std::nanf(""), 1e-40F, 88.8F, -87.4F, 1e30F, -1e30F, 1.0F, -0.5F}) {
+    for (float& score : scores) {
+      score = normal(random);
+      if (random() % 2) score = std::ldexp(score / 12, static_cast<int>(random() % 45) - 20);
+    }
+    for (const float special :
+         {0.0F, -0.0F, HUGE_VALF, -HUGE_VALF, std::nanf(""), 1e-40F, 88.8F, -87.4F, 1e30F, -1e30F, 3e38F, 1.0F, -0.5F, 0x1p24F, -0x1p24F}) {
       for (int i = 0; i < 10; ++i) scores[random() % scores.size()] = special;
     }
   }
@@ -146,7 +151,7 @@ TEST(See, RandomMasksAreTheDefinition) {
   std::mt19937_64 random(1);
   int wide = 0, contiguous = 0;
   for (std::uint64_t seed = 0; seed < 2000; ++seed) {
-    const Expr mask = laws::RandomFormula(seed, data.tables).mask(2 + static_cast<int>(seed % 3));
+    const Expr mask = laws::RandomFormula(seed, data.tables).mask(2 + static_cast<int>(seed % 4));
     Tile tile(Formula::mask(mask, data.tables), random, positions_for(seed, random));
     const std::vector<formula::Instruction>& code = tile.frame.code().instructions;
     wide += std::any_of(code.begin(), code.end(), [](const formula::Instruction& instruction) { return instruction.wide; });
@@ -164,7 +169,7 @@ TEST(See, RandomMasksAreTheDefinition) {
     }
   }
   simd::pretend("");
-  EXPECT_GT(wide, 300);
+  EXPECT_GT(wide, 250);
   EXPECT_GT(contiguous, 1200);
   EXPECT_LT(contiguous, 1700);
 }
@@ -186,39 +191,48 @@ std::string wrong(const Formula& formula, float score, const Value& x, float got
   return std::fabs(static_cast<double>(got) - x.real) <= allowed ? "" : "further than 2^-20";
 }
 
-void expect_rule(Tile& tile, const std::string& name) {
+/// Returns the share of places that have a value, or none because of s.
+double expect_rule(Tile& tile, const std::string& name) {
   std::vector<Value> expected(kTile * kTile);
-  tile.each_place([&](std::size_t at, const Value& value) { expected[at] = value; });
+  int judged = 0;
+  tile.each_place([&](std::size_t at, const Value& value) {
+    expected[at] = value;
+    judged += value.broken < 0 || tile.formula.steps()[static_cast<std::size_t>(value.broken)].depends & formula::kOnScore;
+  });
   for (const std::string& set : simd::runnable()) {
     simd::pretend(set);
     const std::vector<float> got = tile.modified(tile.scores);
     for (std::size_t at = 0; at < got.size(); ++at) {
       const auto key = static_cast<int>(at / kTile), lane = static_cast<int>(at % kTile);
       if (key >= tile.keys || lane >= tile.lanes) continue;
-      ASSERT_EQ(wrong(tile.formula, tile.scores[at], expected[at], got[at]), "")
+      EXPECT_EQ(wrong(tile.formula, tile.scores[at], expected[at], got[at]), "")
           << name << "\n  " << set << " key " << key << " lane " << lane << " s " << tile.scores[at] << " gives " << got[at] << ", not "
           << expected[at].real << " (broken " << expected[at].broken << "), " << tile.program.wide_score();
-      ASSERT_TRUE(!std::isnan(got[at]) || std::bit_cast<std::uint32_t>(got[at]) == 0x7FC00000U) << name << " " << set;
+      EXPECT_TRUE(!std::isnan(got[at]) || std::bit_cast<std::uint32_t>(got[at]) == 0x7FC00000U) << name << " " << set;
+      if (testing::Test::HasFailure()) return 0;
     }
   }
   simd::pretend("");
+  return static_cast<double>(judged) / (tile.keys * tile.lanes);
 }
 
 TEST(Modify, RandomScoresKeepTheRule) {
   const Data data;
   std::mt19937_64 random(2);
   int narrow = 0, breaking = 0;
+  double judged = 0;
   for (std::uint64_t seed = 0; seed < 3000; ++seed) {
-    const Expr score = laws::RandomFormula(seed, data.tables).score(2 + static_cast<int>(seed % 3));
+    const Expr score = laws::RandomFormula(seed, data.tables).score(2 + static_cast<int>(seed % 4));
     Tile tile(Formula::score(std::span(&score, 1), data.tables), random, positions_for(seed, random));
     narrow += tile.program.wide_score().empty();
     breaking += tile.program.breaks();
-    expect_rule(tile, "seed " + std::to_string(seed) + " " + to_text(score));
-    if (HasFatalFailure()) return;
+    judged += expect_rule(tile, "seed " + std::to_string(seed) + " " + to_text(score));
+    if (HasFailure()) return;
   }
   EXPECT_GT(narrow, 1000);
-  EXPECT_GT(3000 - narrow, 800);
-  EXPECT_GT(breaking, 300);
+  EXPECT_GT(3000 - narrow, 600);
+  EXPECT_GT(breaking, 200);
+  EXPECT_GT(judged, 0.8 * 3000);
 }
 
 TEST(Modify, WhatFloat32AloneGotWrong) {
@@ -239,7 +253,7 @@ TEST(Modify, WhatFloat32AloneGotWrong) {
         tile.scores[64] = 3e38F;
         tile.scores[1] = 0x1p24F;
         expect_rule(tile, to_text(score));
-        if (HasFatalFailure()) return;
+        if (HasFailure()) return;
       }
     }
   }

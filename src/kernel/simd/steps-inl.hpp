@@ -174,8 +174,8 @@ struct Steps {
         return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Mul(x, y); });
       case Op::kDivide:
         return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Div(x, y); });
-      case Op::kModulo:
-        return binary(d, strip, a, b, out, [](auto x, auto y) { return hn::Sub(x, hn::Mul(y, hn::Floor(hn::Div(x, y)))); });
+      case Op::kModulo:  // std::floor keeps the sign of zero everywhere
+        return each<F, F>(strip, a, b, out, [](F x, F y, int, int) { return x - y * std::floor(x / y); });
       case Op::kMin:
         return binary(d, strip, a, b, out, [](auto x, auto y) { return or_nan(x, y, hn::Lt(y, x)); });
       case Op::kMax:
