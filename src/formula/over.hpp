@@ -1,12 +1,11 @@
 // over(box): what a formula can be on a whole box of places: Empty / Partial / Full for a mask, bounds for a score.
 //
-// Interval arithmetic and three-valued logic (a boolean is the integer interval [0, 1]): every composition is sound by construction,
+// By intervals (interval.hpp), so every composition is sound by construction:
 //     for every place of the box: at(place) lies in over(box).
 // Exact for a single occurrence of each symbol; for the named masks causal, window, prefix, lengths, documents, chunked, streaming
 // and longformer the verdict Empty is exact too (masks_test.cpp, tiles_test.cpp). Cost: one pass over the steps, O(log n) per lookup.
 // Lookups: minima and maxima of any index range from a pyramid, so doc[q] == doc[k] is tight where doc is monotone.
-// Numerics: endpoints are computed in double with the rounding of at(), which is monotone; exp, log, tanh and sigmoid are widened by
-// two units in the last place. Source: Moore 1966; Kleene 1938 for the logic. Checked: over_test.cpp against brute force.
+// Checked: over_test.cpp against brute force.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "formula/formula.hpp"
+#include "formula/interval.hpp"
 
 namespace heed::formula {
 
@@ -26,19 +26,6 @@ struct Range {
 /// A box of places; s is unknown unless said.
 struct Box {
   Range q, k, b, h, g;
-};
-
-struct Interval {
-  std::int64_t low = 0, high = 0;  ///< integers; booleans in [0, 1]
-  double real_low = 0, real_high = 0;
-  bool nan = false;     ///< a real may be NaN
-  bool broken = false;  ///< some place may have no value
-
-  static Interval integers(std::int64_t low, std::int64_t high) { return {.low = low, .high = high}; }
-  static Interval reals(double low, double high) { return {.real_low = low, .real_high = high}; }
-  static Interval any(Type type);
-  [[nodiscard]] bool always() const { return low == 1 && !broken; }
-  [[nodiscard]] bool never() const { return high == 0 && !broken; }
 };
 
 enum class Verdict : std::uint8_t { kEmpty, kPartial, kFull };
@@ -69,13 +56,19 @@ class Over {
   /// Bounds of the result over the box; s in `score` (anything by default).
   [[nodiscard]] Interval interval(const Box& box, const Interval& score = Interval::any(Type::kReal)) const;
   /// Bounds of every step, for those who must know about a part (index ranges, integer widths).
-  void intervals(const Box& box, const Interval& score, std::span<Interval> steps) const;
+  void intervals(const Box& box, const Interval& score, std::span<Interval> steps, Conditions conditions = Conditions::kByBounds) const;
+  /// What a plan proves: false when every step that does not read s has a value wherever in the box some s can reach it, comparisons
+  /// that read s coming out either way. Never wrongly false; what it may wrongly call broken, a single place settles:
+  [[nodiscard]] bool broken_for_some_score(const Box& box) const;
+  /// The same at one place, exactly: the step that lacks its value, or -1. `values`: scratch of steps().size(), for describe().
+  [[nodiscard]] int broken_for_some_score(const Place& place, std::span<Value> values) const;
   /// For masks.
   [[nodiscard]] Verdict verdict(const Box& box) const;
   [[nodiscard]] const Formula& formula() const { return *formula_; }
 
  private:
   [[nodiscard]] Interval lookup(const Step& step, std::span<const Interval> steps) const;
+  [[nodiscard]] std::span<Interval> scratch() const;
   const Formula* formula_;
   std::vector<Pyramid> pyramids_;  // one per table
 };

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "laws/support/random_formula.hpp"
+#include "laws/support/second_evaluator.hpp"
 
 namespace heed::formula {
 namespace {
@@ -23,7 +24,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 /// "" when the interval covers the value, else what it misses.
 std::string missed(const Step& step, const Interval& interval, const Value& value) {
-  if (value.broken >= 0) return interval.broken ? "" : "no value, but not broken";
+  if (value.broken >= 0) return interval.valued() ? "no value, but valued" : "";
   if (step.type != Type::kReal) {
     const bool inside = interval.low <= value.integer && value.integer <= interval.high;
     return inside
@@ -301,6 +302,77 @@ TEST(Over, ConditionsOfReals) {
   EXPECT_EQ(verdict(s != 0.5, maybe), 1);  // NaN too
   EXPECT_EQ(verdict(s == 0.5, maybe), 0);
   EXPECT_EQ(verdict(!(s > 0.5), maybe), -1);
+}
+
+TEST(Over, TellsWhatTheScoreBreaksFromWhatIsBrokenWithoutIt) {
+  const auto of = [](const Expr& expression, Range at_k = {0, 9}) { return interval_of(expression, box_of({}, at_k)); };
+  const auto expect = [&](const Expr& expression, bool broken, bool broken_by_score) {
+    EXPECT_EQ(of(expression).broken, broken) << to_text(expression);
+    EXPECT_EQ(of(expression).broken_by_score, broken_by_score) << to_text(expression);
+  };
+  expect(floor(1.0 / s), false, true);
+  expect(10 / floor(s), false, true);
+  expect(floor(s) * 3, false, true);
+  expect(10 / (k - 5), true, false);
+  expect(floor(s) + 10 / (k - 5), true, true);
+  expect(10 / (k + 1), false, false);
+  expect(floor(s) / (k - 5), false, true);  // an operation on s, though it is k that divides by zero
+  expect(select(floor(s) > 1, 10 / (k - 5), 0), true, true);
+  expect(select(k == 5, 0, 10 / (k - 5)), true, false);
+  expect(select(k < 20, 0, floor(s) / (k - 5)), false, false);
+  expect(select((k < 20) | (floor(s) > 1), 1, 0), false, false);
+  EXPECT_FALSE(of(select(k == 5, 0, 10 / (k - 5)), {5, 5}).broken);
+}
+
+TEST(Over, ConditionsOnTheScoreStayOpenInTheProof) {
+  const Data data;
+  const Expr far = Table("real")[k];  // 30 entries
+  const auto lacking = [&](const Expr& expression, std::int64_t at_k) {
+    const Formula formula = Formula::score(std::span(&expression, 1), data.tables);
+    const Over over(formula);
+    std::vector<Value> values(formula.steps().size());
+    const int step = over.broken_for_some_score(Place{.k = at_k}, values);
+    EXPECT_EQ(over.broken_for_some_score(box_of({}, {at_k, at_k})), step >= 0) << to_text(expression) << " at " << at_k;
+    return step >= 0 ? formula.describe(step, values) : "";
+  };
+  const std::string missing = "lookup out of range: real[30] in a table of shape [30]";
+  EXPECT_EQ(lacking(select(s > 0.5, far, s), 29), "");
+  EXPECT_EQ(lacking(select(s > 0.5, far, s), 30), missing);
+  EXPECT_EQ(lacking(select(s > 0.5, s, far), 30), missing);
+  EXPECT_EQ(lacking(select(sigmoid(s) > 2.0, far, s), 30), missing);  // whatever bounds say
+  EXPECT_EQ(lacking(select((s > 0.5) & (k < 30), far, s), 30), "");
+  EXPECT_EQ(lacking(select((k < 30) & (far > s), 1.0, s), 30), "");
+  EXPECT_EQ(lacking(select((s < 1.0) & (far > 0.0), 1.0, s), 30), missing);
+  EXPECT_EQ(lacking(select((s >= 1.0) | (k >= 30), s, far), 30), "");
+  EXPECT_EQ(lacking(select(floor(1.0 / s) > 2, s, select(k > 29, 0.0, far)), 30), "");
+  EXPECT_EQ(lacking(s + floor(1.0 / s) / floor(s), 30), "");
+  EXPECT_EQ(lacking(select(s > 1, select(k < 9, far, 10 / (k - 12)), s), 12), "integer division by zero in `/`");
+  EXPECT_EQ(lacking(select(exp(k * 0.1) > 3.0, select(s > 0, k / (k - 10), 1), 2), 10), "");  // reals without s are exact at a place
+}
+
+TEST(Over, WhatIsBrokenForSomeScoreAgreesWithTheSecondEvaluator) {
+  const Data data;
+  std::mt19937_64 random(9);
+  int lacking = 0, proved = 0;
+  for (std::uint64_t seed = 0; seed < 6000 && !testing::Test::HasFailure(); ++seed) {
+    laws::RandomFormula formulas(seed, data.tables);
+    const Expr chain[] = {formulas.score(2 + static_cast<int>(seed % 3)), formulas.score(1)};
+    const Formula formula = Formula::score(chain, data.tables);
+    const Over over(formula);
+    std::vector<Value> values(formula.steps().size());
+    const Box box = draw_box(random);
+    const bool proof = !over.broken_for_some_score(box);
+    proved += proof;
+    each_place(box, {0}, [&](const Place& place) {
+      const bool expected =
+          laws::second_opinion(chain, data.tables, {.q = place.q, .k = place.k, .b = place.b, .h = place.h, .g = place.g, .s = 0.3}).lacks;
+      lacking += expected;
+      EXPECT_EQ(over.broken_for_some_score(place, values) >= 0, expected) << to_text(chain[0]) << " then " << to_text(chain[1]);
+      EXPECT_FALSE(proof && expected) << to_text(chain[0]) << " then " << to_text(chain[1]);
+    });
+  }
+  EXPECT_GT(lacking, 10000);
+  EXPECT_GT(proved, 1000);
 }
 
 TEST(Over, EmptyFormulasAndEmptyTables) {

@@ -1,8 +1,9 @@
-// Lookups: proves, before anything runs, that every visible place has a value.
+// Lookups: proves, before anything runs, that every visible place has a value whatever the scores will be.
 //
-// A lookup counts only where the mask is true: out of range there is an error, elsewhere it is nothing. Interval analysis proves whole
-// rectangles; what it cannot prove is halved, down to single places, which are evaluated. Cost: nothing where the first interval
-// proves it, else the border of the doubtful region.
+// What does not read s (a lookup, an operation on integers of positions) must have a value at every visible place where some s can
+// reach it; a condition that reads s may come out either way. An operation on s that has no value is no ground for refusing: it makes
+// its row NaN. Interval analysis proves whole rectangles; what it cannot prove is halved, down to single places, which are settled
+// exactly. Cost: nothing where the first interval proves it, else the border of the doubtful region.
 #include <heed/error.hpp>
 
 #include "plan/body.hpp"
@@ -20,7 +21,7 @@ class Proof {
   void prove(const Box& box) {
     const formula::Interval seen = body_.mask_over->interval(box);
     if (seen.never()) return;
-    if (!seen.broken && !body_.score_over->interval(box, finite_scores()).broken) return;
+    if (seen.valued() && !body_.score_over->broken_for_some_score(box)) return;
     if (split(box)) return;
     check(box);
   }
@@ -49,19 +50,15 @@ class Proof {
     return true;
   }
 
-  /// What depends on s alone is settled at run time: an s that is NaN, infinite or beyond 2^31 where a formula takes its floor makes its
-  /// row NaN. Here s is any other number.
-  static formula::Interval finite_scores() { return formula::Interval::reals(-0x1p31, 0x1p31); }
-
   void check(const Box& box) {
-    formula::Place place{.q = box.q.first, .k = box.k.first, .b = box.b.first, .h = box.h.first, .g = box.g.first, .s = 0};
+    const formula::Place place{.q = box.q.first, .k = box.k.first, .b = box.b.first, .h = box.h.first, .g = box.g.first};
     if (!exists(place)) return;
     values_.resize(std::max(body_.mask.steps().size(), body_.score.steps().size()));
     const formula::Value seen = body_.mask.at(place, values_);
     if (seen.broken >= 0) fail(body_.mask, "mask", seen.broken, values_, place);
     if (!seen.integer) return;
-    const formula::Value score = body_.score.at(place, values_);
-    if (score.broken >= 0) fail(body_.score, "score", score.broken, values_, place);
+    const int lacking = body_.score_over->broken_for_some_score(place, values_);
+    if (lacking >= 0) fail(body_.score, "score", lacking, values_, place);
   }
 
   /// Batch entries may have different offsets: the box of all of them holds places that no query stands at.

@@ -95,7 +95,7 @@ class Search {
   [[nodiscard]] bool minus_infinity(const Box& box) const {
     if (score_ == nullptr) return false;
     const formula::Interval bounds = score_->interval(box);
-    return bounds.real_high == -std::numeric_limits<double>::infinity() && !bounds.nan && !bounds.broken;
+    return bounds.real_high == -std::numeric_limits<double>::infinity() && !bounds.nan && bounds.valued();
   }
 
   /// No finite score becomes -inf in the box: nothing is left to be found inside.
