@@ -2,8 +2,8 @@
 //
 // Sampled are query indices, spread evenly with both ends; each is checked in every head of every batch entry, so that formulas keep
 // their b and h; among them are queries with rows that came out NaN. A sampled query is a problem of its own with one row, placed by its
-// alignment, which the reference computes on copies of the inputs in double. Exit status 1 when an error exceeds its bound, or a row is NaN
-// that is not NaN by the definition.
+// alignment, which the reference computes. Exit status 1 when an error exceeds its bound, or a row is NaN that is not NaN by the
+// definition.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include "plan/body.hpp"
 #include "progress.hpp"
 #include "reference/accuracy.hpp"
+#include "reference/attend.hpp"
 #include "reference/score_rounding.hpp"
 #include "report.hpp"
 #include "verbs.hpp"
@@ -67,21 +68,6 @@ void add_nan_queries(const NanRows& nan, std::vector<std::int64_t>& queries) {
   queries.assign(chosen.begin(), chosen.end());
 }
 
-Tensor in_double(const TensorView& source) {
-  Tensor copy = make_tensor("a copy in double", DType::kF64, source.shape);
-  std::int64_t to = 0;
-  const auto& [shape, strides] = std::pair(source.shape, source.strides);
-  for (std::int64_t b = 0; b < shape[0]; ++b) {
-    for (std::int64_t h = 0; h < shape[1]; ++h) {
-      for (std::int64_t t = 0; t < shape[2]; ++t) {
-        for (std::int64_t c = 0; c < shape[3]; ++c)
-          copy.data<double>()[to++] = real_at(source, b * strides[0] + h * strides[1] + t * strides[2] + c * strides[3]);
-      }
-    }
-  }
-  return copy;
-}
-
 /// Query i alone: a view of one row.
 TensorView row_of(const TensorView& tensor, std::int64_t i) {
   TensorView row = tensor;
@@ -102,7 +88,7 @@ TensorSpan row_of(Tensor& rows, std::int64_t r) {
 class Comparison {
  public:
   Comparison(const Plan& plan, const Inputs& inputs, const Results& results, std::int64_t rows)
-      : plan_(plan), inputs_(inputs), results_(results), q_(in_double(inputs.q)), k_(in_double(inputs.k)), v_(in_double(inputs.v)) {
+      : plan_(plan), inputs_(inputs), results_(results) {
     const Problem& p = plan.problem();
     const Dims o{p.batch, p.heads, rows, p.value_dim}, l{p.batch, p.heads, rows};
     found_ = make_tensor("the sampled rows", results.o.dtype(), o);
@@ -120,12 +106,11 @@ class Comparison {
     problem.strict = false;
     problem.align = Align::at(plan_.body().layout.offsets);
     for (std::int64_t& offset : problem.align.offsets) offset += i;
-    const Plan plain(problem);
+    const Plan definition(problem);
     const Inputs row{row_of(inputs_.q, i), inputs_.k, inputs_.v};
-    reference::naive(plain.body(), row, row_of(naive_, rows_));
-    reference::score_rounding(plain.body(), row, row_of(rounding_, rows_));
-    problem.dtype = DType::kF64;
-    Plan(problem).run({row_of(q_.view(), i), k_.view(), v_.view()}, {.o = row_of(truth_, rows_), .lse = row_of(truth_l_, rows_)});
+    reference::naive(definition.body(), row, row_of(naive_, rows_));
+    reference::score_rounding(definition.body(), row, row_of(rounding_, rows_));
+    reference::run(definition.body(), row, {.o = row_of(truth_, rows_), .lse = row_of(truth_l_, rows_)});
     copy(row_of(results_.o.view(), i), row_of(found_, rows_));
     copy(row_of(results_.lse.view(), i), row_of(found_l_, rows_));
     ++rows_;
@@ -158,7 +143,6 @@ class Comparison {
   const Plan& plan_;
   const Inputs& inputs_;
   const Results& results_;
-  Tensor q_, k_, v_;
   Tensor found_, truth_, naive_, rounding_, found_l_, truth_l_;
   std::int64_t rows_ = 0;
 };

@@ -8,6 +8,7 @@
 #include "base/arena.hpp"
 #include "kernel/table.hpp"
 #include "plan/body.hpp"
+#include "reference/attend.hpp"
 
 namespace heed::laws {
 namespace {
@@ -218,11 +219,26 @@ LastRow last_row(const Draw& draw, const std::string& kernel) {
 }
 
 Result truth(Problem problem, const Inputs& inputs) {
-  const Tensor q = converted(inputs.q, DType::kF64), k = converted(inputs.k, DType::kF64), v = converted(inputs.v, DType::kF64);
-  problem.dtype = DType::kF64;
   problem.kernel = "reference";
+  problem.strict = false;
   problem.statistics = true;
-  return run(problem, {q.view(), k.view(), v.view()});
+  const Plan plan(problem);
+  const Dims rows{problem.batch, problem.heads, problem.queries};
+  Result result;
+  result.kernel = plan.kernel();
+  result.o = poisoned(DType::kF64, {problem.batch, problem.heads, problem.queries, problem.value_dim});
+  for (Tensor* tensor : {&result.lse, &result.maximum, &result.entropy, &result.effective}) *tensor = poisoned(DType::kF64, rows);
+  result.visible = poisoned(DType::kI64, rows);
+  base::poison_scratch = true;
+  reference::run(plan.body(), inputs,
+                 {.o = result.o.span(),
+                  .lse = result.lse.span(),
+                  .maximum = result.maximum.span(),
+                  .entropy = result.entropy.span(),
+                  .effective = result.effective.span(),
+                  .visible = result.visible.span()});
+  base::poison_scratch = false;
+  return result;
 }
 
 Result truth(const Draw& draw) {

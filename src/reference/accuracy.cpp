@@ -51,7 +51,8 @@ void naive_row(const plan::Body& body, const Inputs& in, const TensorSpan& o, st
              static_cast<float>(real_at(in.k, offset_of(in.k, {b, g, j, c})));
     }
     place.s = dot * static_cast<float>(body.scale);
-    score = static_cast<float>(body.score.at(place).real);
+    const formula::Value altered = body.score.at(place);
+    score = altered.broken < 0 ? static_cast<float>(altered.real) : std::numeric_limits<float>::quiet_NaN();
     m = std::max(m, score);
   }
   const float base = m == hidden ? 0.0f : m;

@@ -24,15 +24,32 @@ void put(const TensorSpan& span, std::int64_t b, std::int64_t h, std::int64_t i,
     store_real(span, at, value);
 }
 
+/// x as the type that holds scores has it: infinite from the middle between its largest number and the next power of two on.
+double held(double x, DType dtype) {
+  constexpr double kBeyondF32 = 0x1.ffffffp127;
+  return dtype != DType::kF64 && std::fabs(x) >= kBeyondF32 ? std::copysign(HUGE_VAL, x) : x;
+}
+
+/// The scaled similarity; NaN where it is beyond that type though q and k are finite.
+double similarity(const plan::Body& body, const Inputs& in, const formula::Place& place, std::int64_t i, std::int64_t j) {
+  double sum = 0;
+  bool finite = true;
+  for (std::int64_t c = 0; c < body.problem.dim; ++c) {
+    const double q = element(in.q, place.b, place.h, i, c), k = element(in.k, place.b, place.g, j, c);
+    finite = finite && std::isfinite(q) && std::isfinite(k);
+    sum += q * k;
+  }
+  const double s = sum * body.scale;
+  return finite && std::isinf(held(s, body.problem.dtype)) ? std::nan("") : s;
+}
+
 /// The final score of one place; -inf where it is hidden.
 double score_at(const plan::Body& body, const Inputs& in, formula::Place place, std::int64_t i, std::int64_t j,
                 std::span<formula::Value> values) {
   if (!body.mask.at(place, values).integer) return state::kNothing;
-  for (std::int64_t c = 0; c < body.problem.dim; ++c)
-    place.s += element(in.q, place.b, place.h, i, c) * element(in.k, place.b, place.g, j, c);
-  place.s *= body.scale;
+  place.s = similarity(body, in, place, i, j);
   const formula::Value score = body.score.at(place, values);
-  return score.broken < 0 ? score.real : std::nan("");  // only an s that is NaN or infinite leaves a visible place without a value
+  return score.broken < 0 ? held(score.real, body.problem.dtype) : std::nan("");  // an operation on s that has no value
 }
 
 struct Row {

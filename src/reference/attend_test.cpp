@@ -153,6 +153,68 @@ TEST(Reference, NaNStaysInItsRowAndBehindTheMaskIsNothing) {
   EXPECT_EQ(element(result.lse, 0), 1);
 }
 
+/// One query of f32 against keys of D = 2: the definition in double of what f32 tensors say.
+laws::Result defined(const std::vector<float>& query, const std::vector<float>& keys, const std::vector<Expr>& scores,
+                     DType dtype = DType::kF32) {
+  const auto count = static_cast<std::int64_t>(keys.size() / 2);
+  const auto filled = [&](const Dims& shape, const std::vector<float>& values) {
+    Tensor made(dtype, shape);
+    for (std::size_t i = 0; i < values.size(); ++i) store_real(made.span(), static_cast<std::int64_t>(i), static_cast<double>(values[i]));
+    return made;
+  };
+  const Tensor q_store = filled({1, 1, 1, 2}, query), k_store = filled({1, 1, count, 2}, keys),
+               v_store = filled({1, 1, count, 1}, {1, 2, 4});
+  Problem problem = problem_of(q_store.view(), k_store.view(), v_store.view());
+  problem.scale = 1;
+  problem.align = Align::start();
+  problem.scores = scores;
+  return laws::truth(problem, {q_store.view(), k_store.view(), v_store.view()});
+}
+
+TEST(Reference, AFormulaBeyondWhatHoldsScoresIsInfinite) {
+  const std::vector<float> query{1, 0}, keys{0, 0, 0, 0, 0, 0};
+  const double last = std::numeric_limits<float>::max(), past = 0x1.ffffffp127;  // past: half a step on, where rounding leaves f32
+  const auto hidden = [&](double below, DType dtype = DType::kF32) {
+    return element(defined(query, keys, {select(k == 1, -1.0 * below, s)}, dtype).visible, 0) == 2;
+  };
+  EXPECT_FALSE(hidden(last));
+  EXPECT_FALSE(hidden(std::nextafter(past, 0)));
+  EXPECT_TRUE(hidden(past));
+  EXPECT_TRUE(hidden(past, DType::kBF16));
+  EXPECT_FALSE(hidden(past, DType::kF64));
+  const laws::Result masked = defined(query, keys, {select(k == 1, -1e300, s)});
+  EXPECT_NEAR(element(masked.o, 0), 2.5, 1e-15);  // of the values 1, 2, 4
+  EXPECT_NEAR(element(masked.lse, 0), std::log(2.0), 1e-15);
+  EXPECT_NEAR(element(masked.effective, 0), 2, 1e-15);
+  const laws::Result above = defined(query, keys, {select(k == 1, past, s)});
+  for (const Tensor& tensor : {above.o, above.lse, above.maximum, above.entropy, above.effective})
+    EXPECT_TRUE(std::isnan(element(tensor, 0)));
+  EXPECT_EQ(element(defined(query, keys, {select(k == 1, s * 0 + 1e300, s), s * 1e-300}).visible, 0),
+            3);  // the result alone, no step of it
+}
+
+TEST(Reference, ASimilarityBeyondWhatHoldsScoresIsNaN) {
+  for (const float big : {2e19F, -2e19F}) {  // of finite q and k: a product beyond f32, of either sign
+    EXPECT_TRUE(std::isnan(element(defined({2e19F, 0}, {1, 0, big, 0, 1, 0}, {}).lse, 0)));
+    EXPECT_FALSE(std::isnan(element(defined({2e19F, 0}, {1, 0, big, 0, 1, 0}, {}, DType::kF64).lse, 0)));
+    EXPECT_FALSE(std::isnan(element(defined({2e19F, 2e19F}, {1, 0, big, -big, 1, 0}, {}).lse, 0)));  // the sum is within
+    const Expr hides = select(k == 1, -kInf, s);
+    EXPECT_EQ(element(defined({2e19F, 0}, {1, 0, big, 0, 1, 0}, {hides}).visible, 0), 2);  // and behind -inf it is nothing
+  }
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(element(defined({1, 0}, {1, 0, -infinity, 0, 1, 0}, {}).visible, 0), 2);  // an infinite key is what it says
+}
+
+TEST(Reference, AnOperationOnTheScoreWithoutAValueIsNaN) {
+  const std::vector<float> keys{1, 0, 0, 0, 2, 0};
+  for (const Expr& score : {s + floor(1.0 / s), s + 3 / floor(s), s + floor(1e300 * (s - 1)) * 1.0}) {
+    const laws::Result result = defined({1, 0}, keys, {score});
+    for (const Tensor& tensor : {result.o, result.lse, result.maximum, result.entropy, result.effective})
+      EXPECT_TRUE(std::isnan(element(tensor, 0))) << to_text(score);
+  }
+  EXPECT_FALSE(std::isnan(element(defined({1, 0}, keys, {select(s > 0.5, s + floor(1.0 / s), s)}).lse, 0)));
+}
+
 TEST(Reference, WeightsAreTheSoftmax) {
   Small small({1, -1}, {std::log(3.0), 0}, {8, -4});
   small.problem.weights = true;
