@@ -90,6 +90,39 @@ TEST(Refusals, OfFormulas) {
   expect_refusal([](Problem& p) { p.mask = symbols::k / (symbols::q - 2) == 0; }, {"division by zero", "q = 2"});
 }
 
+/// A condition that reads s may come out either way: what a plan lets through has a value whatever the scores are.
+TEST(Refusals, OfWhatSomeScoreCanReach) {
+  const std::vector<float> ten(10, 1.0F);
+  const auto score = [&](const char* text, const char* mask = "true") {
+    return [&ten, text, mask](Problem& p) {
+      p.queries = p.keys = 100;
+      p.tables["t"] = view(ten.data(), {10});
+      p.mask = parse(mask, p.tables);
+      p.scores = {parse(text, p.tables)};
+    };
+  };
+  const auto accepted = [&](const char* text, const char* mask = "true") {
+    EXPECT_EQ(refusal([&] {
+                Problem problem = small();
+                score(text, mask)(problem);
+                const Plan plan(problem);
+              }),
+              "")
+        << text;
+  };
+  expect_refusal(score("select(s > 0.5, t[k], s)"), {"t[10]", "shape [10]", "k = 10"});
+  expect_refusal(score("select(s > 1e30, s, t[k])"), {"t[10]", "k = 10"});
+  expect_refusal(score("s + select(s > 1, 10 / (k - 5), 0)"), {"division by zero", "k = 5"});
+  expect_refusal(score("select(s > 0.5 & t[k] > 0.0, 1.0, s)"), {"t[10]", "k = 10"});
+  expect_refusal(score("select(s > 0.5, t[k], s)", "k < 11 & q > 40"), {"t[10]", "q = 41, k = 10"});
+  expect_refusal(score("select(s > 0.5, 9223372036854775807 + k, 0)"), {"overflow", "k = 1"});
+  accepted("select(s > 0.5, t[k], s)", "k < 10");
+  accepted("select(s > 0.5 & k < 10, t[k], s)");
+  accepted("select(k < 10, select(s > 0.5, t[k], s), s)");
+  accepted("s + floor(1.0 / s)");
+  accepted("s + 3 / floor(s) + floor(s * 1e30)");
+}
+
 TEST(Refusals, OfTensorsBeforeAnythingIsWritten) {
   const Plan plan(small());
   const Dims shape{1, 2, 4, 8};

@@ -81,6 +81,76 @@ TEST(Semantics, SinksTakePartInLButNotInPartialResults) {
   }
 }
 
+/// One head, D = 1, scale 1, queries of 1: the score of key j is key j. Row i sees the keys up to i.
+struct Rows {
+  explicit Rows(const std::vector<float>& keys, const std::string& score)
+      : k(DType::kF32, {1, 1, static_cast<std::int64_t>(keys.size()), 1}), q(k.dtype(), k.shape()), v(k.dtype(), k.shape()) {
+    for (std::int64_t i = 0; i < k.count(); ++i) {
+      k.data<float>()[i] = keys[static_cast<std::size_t>(i)];
+      q.data<float>()[i] = 1;
+      v.data<float>()[i] = static_cast<float>(i + 1);
+    }
+    problem = problem_of(q.view(), k.view(), v.view());
+    problem.scale = 1;
+    problem.mask = parse("k <= q");
+    problem.scores = {parse(score)};
+  }
+  [[nodiscard]] Result run(const std::string& kernel) const {
+    Problem one = problem;
+    one.kernel = kernel;
+    one.statistics = kernel != "classic";
+    return laws::run(one, {q.view(), k.view(), v.view()});
+  }
+  Tensor k, q, v;
+  Problem problem;
+};
+
+/// Row i of a result must be NaN exactly where `nan[i]`.
+void expect_nan_rows(const Rows& rows, const std::vector<bool>& nan) {
+  for (const std::string& kernel : kernels()) {
+    const Result result = rows.run(kernel);
+    for (std::size_t i = 0; i < nan.size(); ++i) {
+      const std::string where = kernel + ", " + to_text(rows.problem.scores[0]) + ", row " + std::to_string(i);
+      EXPECT_EQ(std::isnan(result.o.data<float>()[i]), nan[i]) << where;
+      EXPECT_EQ(std::isnan(result.lse.data<float>()[i]), nan[i]) << where;
+      if (kernel != "classic") {
+        EXPECT_EQ(std::isnan(result.entropy.data<float>()[i]), nan[i]) << where;
+        EXPECT_EQ(std::isnan(result.effective.data<float>()[i]), nan[i]) << where;
+        EXPECT_EQ(std::isnan(result.maximum.data<float>()[i]), nan[i]) << where;
+      }
+    }
+  }
+}
+
+TEST(Semantics, AnOperationOnTheScoreWithoutAValueMakesItsRowNaN) {
+  expect_nan_rows(Rows({0.5F, 2, 0, 1}, "s + floor(1.0 / s)"), {false, false, true, true});  // floor of infinity
+  expect_nan_rows(Rows({1, 2, 0.5F, 1}, "s + 3 / floor(s)"), {false, false, true, true});    // a division by zero
+  expect_nan_rows(Rows({1, 2, 0.5F, 1}, "s + 3 % floor(s)"), {false, false, true, true});
+  expect_nan_rows(Rows({1, 2, -1, 1}, "s + floor(log(s))"), {false, false, true, true});                        // floor of NaN
+  expect_nan_rows(Rows({1, 2, 3e9F, 1}, "s - floor(s) * floor(s) * 4"), {false, false, true, true});            // an integer beyond 64 bits
+  expect_nan_rows(Rows({1, 2, 0, 1}, "select(s > 0.5, s + floor(1.0 / s), s)"), {false, false, false, false});  // never reached
+  expect_nan_rows(Rows({1, 2, 0, 1}, "select(floor(1.0 / s) > 7 | k == 2, s, s)"), {false, false, false, false});
+}
+
+TEST(Semantics, AFormulaBeyondF32IsInfinite) {
+  for (const char* score : {"s - 1e39 * select(k % 3 == 1, 1, 0)", "s - exp(select(k % 3 == 1, 400.0, 0.0))"}) {
+    const Rows rows({1, 2, 0.5F, 1, 3, 0, 2}, score);
+    Rows masked({1, 2, 0.5F, 1, 3, 0, 2}, std::string(score).find("exp") != std::string::npos ? "s - 1.0" : "s");
+    masked.problem.mask = parse("k <= q & k % 3 != 1");
+    for (const std::string& kernel : kernels()) {
+      const Result result = rows.run(kernel), expected = masked.run(kernel);
+      for (std::int64_t i = 0; i < 7; ++i) {
+        EXPECT_NEAR(result.o.data<float>()[i], expected.o.data<float>()[i], 1e-5) << kernel << " " << score << " row " << i;
+        EXPECT_NEAR(result.lse.data<float>()[i], expected.lse.data<float>()[i], 1e-5) << kernel << " " << score << " row " << i;
+      }
+      if (kernel == "classic") continue;  // keeps no counts
+      EXPECT_TRUE(same_bits(result.visible, expected.visible)) << kernel << " " << score;
+    }
+  }
+  expect_nan_rows(Rows({1, 2, 0.5F, 1}, "s + 1e39 * select(k == 1, 1, 0)"), {false, true, true, true});
+  expect_nan_rows(Rows({1, 2, 100, 1}, "s + exp(s)"), {false, false, true, true});
+}
+
 TEST(Semantics, PositionOfAQuery) {
   const Draw draw({.queries = 3, .keys = 10, .dim = 4, .value_dim = 4, .mask = "causal"});
   const auto visible = [&](const Align& align) {
