@@ -8,7 +8,8 @@
 //
 // Rows in which a decision that reads s is closer than that promise (Answer::open) are not judged; they are counted, and must be few.
 // A sample in ./test; 100,000 in ./test --all; more by
-//   laws_tests --gtest_filter=Formulas.ASample --formulas=N --seed=S       cases S, S + 1, …; a failure says its case's seed
+//   laws_tests --gtest_filter=Formulas.ASample --formulas=N --seed=S --failures=F    cases S to S + N - 1, up to F failing ones; a
+//                                                                                    failure names the seed of its case
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -131,6 +132,16 @@ class Judge {
   /// The final score as the type that holds scores has it.
   [[nodiscard]] double held(double x) const { return !in_double() && std::fabs(x) >= 0x1.ffffffp127 ? std::copysign(kInf, x) : x; }
 
+  /// A score of 0 may be stored with either sign, and 1 / s is then either infinity.
+  [[nodiscard]] bool turns_with_sign_of_zero(Spot at, double score) const {
+    if (at.s != 0) return false;
+    at.s = -at.s;
+    const Answer other = second_opinion(p_.scores, p_.tables, at);
+    const double turned = other.broken ? std::nan("") : held(other.real);
+    const auto spoils = [](double x) { return std::isnan(x) || x == kInf; };
+    return spoils(score) ? !spoils(turned) : score != turned;
+  }
+
   void read_row(std::int64_t index) {
     const std::int64_t i = index % p_.queries, h = index / p_.queries % p_.heads, b = index / p_.queries / p_.heads;
     Row row;
@@ -146,38 +157,41 @@ class Judge {
       const auto place = static_cast<std::size_t>(j);
       scores[place] = score.broken ? std::nan("") : held(score.real);
       slack[place] = std::isfinite(scores[place]) ? promised(at.s, scores[place]) : 0;
-      row.open = row.open || score.open || (!score.exact && !in_double() && std::fabs(std::fabs(score.real) * 0x1p-128 - 1) < 0x1p-18);
+      row.open = row.open || score.open || turns_with_sign_of_zero(at, scores[place]) ||
+                 (!score.exact && !in_double() && std::fabs(std::fabs(score.real) * 0x1p-128 - 1) < 0x1p-18);
     }
     weigh(row, scores, slack, b, h);
     rows_.push_back(std::move(row));
   }
 
+  /// log(exp(sink) + sum of exp(score + side * slack))
+  static double log_sum(const std::vector<double>& scores, const std::vector<double>& slack, double side, double sink) {
+    double top = sink;
+    for (std::size_t j = 0; j < scores.size(); ++j) top = std::max(top, scores[j] + side * slack[j]);
+    if (top == -kInf) return top;
+    double sum = std::exp(sink - top);
+    for (std::size_t j = 0; j < scores.size(); ++j) sum += std::exp(scores[j] + side * slack[j] - top);
+    return top + std::log(sum);
+  }
+
   /// Softmax and its output, for the scores themselves and for the least and the greatest that they may be.
   void weigh(Row& row, const std::vector<double>& scores, const std::vector<double>& slack, std::int64_t b, std::int64_t h) const {
-    const double sink = p_.sink.given() ? real_at(p_.sink, h) : -kInf;
-    double top = sink, sum = 0, low = 0, high = 0;
-    for (std::size_t j = 0; j < scores.size(); ++j) {
-      row.visible += scores[j] != -kInf;
-      row.nan = row.nan || std::isnan(scores[j]) || scores[j] == kInf;
-      if (std::isfinite(scores[j])) row.largest_score = std::max(row.largest_score, std::fabs(scores[j]));
-      top = std::max(top, scores[j] + slack[j]);
+    for (const double score : scores) {
+      row.visible += score != -kInf;
+      row.nan = row.nan || std::isnan(score) || score == kInf;
+      if (std::isfinite(score)) row.largest_score = std::max(row.largest_score, std::fabs(score));
     }
     row.o.assign(static_cast<std::size_t>(p_.value_dim), 0);
     row.o_slack = row.o;
-    if (row.nan || top == -kInf) return;
-    for (std::size_t j = 0; j < scores.size(); ++j) {
-      sum += std::exp(scores[j] - top);
-      low += std::exp(scores[j] - slack[j] - top);
-      high += std::exp(scores[j] + slack[j] - top);
-    }
-    const double rest = std::exp(sink - top);
-    row.lse = top + std::log(sum + rest);
-    row.lse_low = top + std::log(low + rest);
-    row.lse_high = top + std::log(high + rest);
+    if (row.nan) return;
+    const double sink = p_.sink.given() ? real_at(p_.sink, h) : -kInf;
+    row.lse = log_sum(scores, slack, 0, sink);
+    row.lse_low = log_sum(scores, slack, -1, sink);
+    row.lse_high = log_sum(scores, slack, 1, sink);
     const std::int64_t g = h / (p_.heads / p_.kv_heads);
     for (std::size_t j = 0; j < scores.size(); ++j) {
       if (scores[j] == -kInf) continue;
-      const double weight = std::exp(scores[j] - top) / (sum + rest);
+      const double weight = std::exp(scores[j] - row.lse);
       const double least = std::exp(scores[j] - slack[j] - row.lse_high),
                    most = std::min(1.0, std::exp(scores[j] + slack[j] - row.lse_low));
       for (std::int64_t c = 0; c < p_.value_dim; ++c) {
@@ -215,7 +229,7 @@ class Judge {
   void judge_reference() {
     const Result exact = truth(p_, case_.inputs());
     each_row([&](const Row& row, std::int64_t at) {
-      const double size = std::max(row.largest_score, std::fabs(row.lse));
+      const double size = row.lse == -kInf ? 1 : std::max(row.largest_score, std::fabs(row.lse));
       judge_row("the definition", exact, row, at,
                 {.lse_low = row.lse,
                  .lse_high = row.lse,
@@ -306,9 +320,9 @@ class Formulas : public testing::Test {
   void TearDown() override { base::pretend_cpu({}); }
 
   void judge_cases(std::uint64_t first, std::uint64_t count) {
-    constexpr int kEnough = 12;  // failing cases
+    const auto enough = static_cast<int>(option("failures", 10));
     Counts counts;
-    for (std::uint64_t seed = first; seed < first + count && counts.failed < kEnough; ++seed) {
+    for (std::uint64_t seed = first; seed < first + count && counts.failed < enough; ++seed) {
       const FormulaCase one(seed);
       const std::string wrong = Judge(one, counts).verdict();
       if (wrong.empty()) continue;
