@@ -232,7 +232,8 @@ class Reader {
         open = !same_floor(a - a_slack, a + a_slack);
         break;
       case Op::kModulo: {
-        const double ratio = a / b, product = b * std::floor(ratio);
+        const double ratio = a / b;
+        const volatile double product = b * std::floor(ratio);  // two roundings, on every compiler
         result = of_real(a - product);
         const double by = std::fabs(a_slack / b) + std::fabs(ratio * b_slack / b) + std::fabs(ratio) * 0x1p-20;
         open = near_zero(b, b_slack) || !same_floor(ratio - by, ratio + by);

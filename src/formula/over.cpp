@@ -175,11 +175,16 @@ Interval Over::interval(const Box& box, const Interval& score) const {
   return steps[static_cast<std::size_t>(formula_->result())];
 }
 
-bool Over::broken_for_some_score(const Box& box) const {
-  if (formula_->empty()) return false;
+std::optional<std::uint8_t> Over::broken_for_some_score(const Box& box) const {
+  if (formula_->empty()) return {};
   const std::span<Interval> steps = scratch();
   intervals(box, Interval::any(Type::kReal), steps, Conditions::kOpenWithScore);
-  return steps[static_cast<std::size_t>(formula_->result())].broken;
+  if (!steps[static_cast<std::size_t>(formula_->result())].broken) return {};
+  std::uint8_t doubts = kOnNothing;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].broken && !reads_score(formula_->steps()[i])) doubts |= formula_->steps()[i].depends;
+  }
+  return doubts;
 }
 
 int Over::broken_for_some_score(const Place& place, std::span<Value> values) const {

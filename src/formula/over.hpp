@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -57,9 +58,10 @@ class Over {
   [[nodiscard]] Interval interval(const Box& box, const Interval& score = Interval::any(Type::kReal)) const;
   /// Bounds of every step, for those who must know about a part (index ranges, integer widths).
   void intervals(const Box& box, const Interval& score, std::span<Interval> steps, Conditions conditions = Conditions::kByBounds) const;
-  /// What a plan proves: false when every step that does not read s has a value wherever in the box some s can reach it, comparisons
-  /// that read s coming out either way. Never wrongly false; what it may wrongly call broken, a single place settles:
-  [[nodiscard]] bool broken_for_some_score(const Box& box) const;
+  /// What a plan proves: nothing, when every step that does not read s has a value wherever in the box some s can reach it, comparisons
+  /// that read s coming out either way; else on what (Depends) those depend that may lack theirs. It doubts too much rather than too
+  /// little, and what it doubts a single place settles:
+  [[nodiscard]] std::optional<std::uint8_t> broken_for_some_score(const Box& box) const;
   /// The same at one place, exactly: the step that lacks its value, or -1. `values`: scratch of steps().size(), for describe().
   [[nodiscard]] int broken_for_some_score(const Place& place, std::span<Value> values) const;
   /// For masks.

@@ -4,6 +4,8 @@
 // reach it; a condition that reads s may come out either way. An operation on s that has no value is no ground for refusing: it makes
 // its row NaN. Interval analysis proves whole rectangles; what it cannot prove is halved, down to single places, which are settled
 // exactly. Cost: nothing where the first interval proves it, else the border of the doubtful region.
+#include <utility>
+
 #include <heed/error.hpp>
 
 #include "plan/body.hpp"
@@ -21,26 +23,31 @@ class Proof {
   void prove(const Box& box) {
     const formula::Interval seen = body_.mask_over->interval(box);
     if (seen.never()) return;
-    if (seen.valued() && !body_.score_over->broken_for_some_score(box)) return;
-    if (split(box)) return;
+    const auto doubt = seen.valued() ? body_.score_over->broken_for_some_score(box) : body_.mask_over->broken_for_some_score(box);
+    if (!doubt) return;
+    if (split(box, *doubt)) return;
     check(box);
   }
 
  private:
-  /// Halves the longest side; false for a single place.
-  bool split(const Box& box) {
+  /// Halves the longest side, those longest first on which the doubt depends: t[k] beside k < n is settled for all queries at once. But
+  /// not at any price: a mask may need the others to be decided. False for a single place.
+  bool split(const Box& box, std::uint8_t doubt) {
+    constexpr double kPreference = 1024;
+    constexpr std::pair<Range Box::*, std::uint8_t> kSides[] = {
+        {&Box::b, formula::kOnBatch}, {&Box::h, formula::kOnHead}, {&Box::q, formula::kOnQuery}, {&Box::k, formula::kOnKey}};
     Range Box::*longest = nullptr;
-    std::int64_t most = 1;
-    for (Range Box::*side : {&Box::b, &Box::h, &Box::q, &Box::k}) {
-      const std::int64_t extent = (box.*side).last - (box.*side).first + 1;
-      if (extent > most) {
+    double most = 0;
+    for (const auto& [side, depends] : kSides) {
+      const auto extent = static_cast<double>((box.*side).last - (box.*side).first + 1) * (doubt & depends ? kPreference : 1.0);
+      if ((box.*side).last > (box.*side).first && extent > most) {
         most = extent;
         longest = side;
       }
     }
     if (longest == nullptr) return false;
     Box low = box, high = box;
-    const std::int64_t middle = (box.*longest).first + (most - 1) / 2;
+    const std::int64_t middle = (box.*longest).first + ((box.*longest).last - (box.*longest).first) / 2;
     (low.*longest).last = middle;
     (high.*longest).first = middle + 1;
     for (Box* half : {&low, &high}) {
