@@ -1,4 +1,4 @@
-# What `cmake --install` lays down: the headers, the library with its package files, and the tool where it is built.
+# What `cmake --install` lays down: the headers, the library with its package files, and the tool with its example where it is built.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -8,6 +8,7 @@ install(DIRECTORY include/heed TYPE INCLUDE)
 install(FILES LICENSE TYPE DOC)
 if(HEED_TOOL)
   install(TARGETS heed_tool)
+  install(FILES examples/${HEED_EXAMPLE_LAYER} DESTINATION ${CMAKE_INSTALL_DATADIR}/heed)
 endif()
 
 install(EXPORT heed_targets NAMESPACE heed:: FILE heedTargets.cmake DESTINATION ${package_folder})

@@ -95,6 +95,18 @@ fail() {
 # test_rooms PRESET: the names of its test programs, by CMake's own list, so that a program left from an older tree is not run.
 test_rooms() { ctest --test-dir "$(build_folder "$1")" -N | sed -n 's/^ *Test *#[0-9]*: //p'; }
 
+# The rooms whose tests depend on the processor.
+level_rooms=(laws kernel plan walk)
+
+# run_levels OPTION…: the tests of those rooms as on every older processor that this one can play, with these options.
+run_levels() {
+  local level levels room
+  levels=$(build/laws_tests --levels) || { fail levels "the test program names none"; return; }
+  for level in $levels; do
+    for room in "${level_rooms[@]}"; do gtest "$level: $room" "build/${room}_tests" "--level=$level" "$@"; done
+  done
+}
+
 # run_tests PRESET FILTER [PREFIX…]: every test program of a preset, each behind PREFIX.
 run_tests() {
   local preset=$1 filter=$2 folder room rooms label=""

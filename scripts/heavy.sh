@@ -38,6 +38,17 @@ fuzzers() {
   done
 }
 
+# Older processors themselves, emulated: an instruction that they lack ends the program there.
+old_processors() {
+  [[ $(uname -m) == x86_64 ]] || return 0
+  local model
+  for model in Haswell Nehalem; do
+    gtest "$model: plan" qemu-x86_64 -cpu "$model" build/plan_tests "--gtest_filter=-$slow_tests"
+    gtest "$model: laws" qemu-x86_64 -cpu "$model" build/laws_tests "--tenth=$(date +%Y%m%d)" "--gtest_filter=-$slow_tests"
+    gtest "$model: kernel" qemu-x86_64 -cpu "$model" build/kernel_tests "--tenth=$(date +%Y%m%d)" "--gtest_filter=-$slow_tests"
+  done
+}
+
 arm() {
   [[ $(uname -m) != aarch64 ]] || return 0  # there the light tests are it
   check "aarch64: libraries" arm_sysroot
@@ -47,9 +58,12 @@ arm() {
 tidy() { sources | grep '\.cpp$' | grep -vE '^cmake/|_fuzz\.cpp$|_bench\.cpp$' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build-clang; }
 
 slow_sweeps
+run_levels "--gtest_filter=-$slow_tests"
+old_processors
 sanitizers
 fuzzers
 arm
 built_tests clang "-$slow_tests"
+check "code for any processor, by clang" scripts/plain_code.sh build-clang
 check "clang-tidy" tidy
-check "shellcheck" shellcheck -x run test .ci/run
+check "shellcheck" shellcheck -x run test .ci/run scripts/plain_code.sh scripts/readme.sh

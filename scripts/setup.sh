@@ -4,7 +4,7 @@
 
 build_packages=(g++ cmake ninja-build pkg-config libhwy-dev libtbb-dev libfmt-dev nlohmann-json3-dev libcli11-dev
                 libpng-dev zlib1g-dev libgtest-dev git ca-certificates)
-test_packages=(clang-format)
+test_packages=(clang-format binutils dpkg-dev file)
 peer_packages=(python3 python3-venv)
 all_packages=(clang clang-tidy libclang-rt-dev g++-aarch64-linux-gnu qemu-user shellcheck)
 

@@ -19,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kLayer = "licence-smollm2-layer15.safetensors";
 constexpr const char* kPicture = "licence-attention.png";
 constexpr std::size_t kLooks = 5;
 constexpr std::array kWords{" License", " Contribution", " patent"};
@@ -40,13 +41,19 @@ fs::path program_folder() {
   return failure ? fs::current_path() : program.parent_path();
 }
 
-std::string file_of(const ExampleOptions& options) {
-  if (!options.file.empty()) return options.file;
-  return (program_folder() / ".." / "examples" / "licence-smollm2-layer15.safetensors").lexically_normal().string();
+/// The layer that comes with heed: where it is installed, or beside a program that is not (a link that CMake makes).
+std::string own_layer() {
+  std::error_code none;
+  const fs::path installed = (program_folder() / HEED_DATA_FOLDER / kLayer).lexically_normal();
+  for (const fs::path& path : {installed, program_folder() / "examples" / kLayer}) {
+    if (fs::exists(path, none)) return path.string();
+  }
+  throw Error(
+      {"the example's layer is not there", installed.string(), "the file that is installed with heed", "nothing; --file names another"});
 }
 
 std::string picture_of(const ExampleOptions& options) {
-  if (options.out.empty()) return (program_folder() / kPicture).string();
+  if (options.out.empty()) return kPicture;
   std::error_code none;
   return fs::is_directory(options.out, none) ? (fs::path(options.out) / kPicture).string() : options.out;
 }
@@ -182,7 +189,7 @@ void report(const ExampleOptions& options, const Loaded& loaded, const Plan& pla
 
 int run(const ExampleOptions& options) {
   ProblemOptions problem;
-  problem.file = file_of(options);
+  problem.file = options.file.empty() ? own_layer() : options.file;
   problem.threads = options.threads;
   Loaded loaded = load(problem);
   loaded.problem.statistics = true;
@@ -216,9 +223,9 @@ int run_example() {
 void add_example(CLI::App& app, Task& task) {
   const auto options = std::make_shared<ExampleOptions>();
   CLI::App* const verb = app.add_subcommand("example", "the main job on real data: a language model's layer reading the Apache licence");
-  verb->add_option("--file", options->file, "another layer (.safetensors or .npz with q, k, v); default: ../examples beside the program")
+  verb->add_option("--file", options->file, "another layer (.safetensors or .npz with q, k, v); default: the one that comes with heed")
       ->type_name("FILE");
-  verb->add_option("-o,--out", options->out, std::string("the sheet, a file or a folder; default: ") + kPicture + " beside the program")
+  verb->add_option("-o,--out", options->out, std::string("the sheet, a file or a folder; default: ") + kPicture + " in the current folder")
       ->type_name("PATH");
   verb->add_option("--threads", options->threads, "0: all cores of this process")
       ->type_name("N")

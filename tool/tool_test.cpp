@@ -148,6 +148,27 @@ TEST_F(ToolTest, TheExampleFindsTheSinks) {
   EXPECT_NE(text.out.find("What each head does"), std::string::npos);
 }
 
+/// Installed, the layer is found from the program's own place, through a link to it too; pictures go where it runs.
+TEST_F(ToolTest, TheExampleRunsFromAnInstalledCopy) {
+  const fs::path prefix = folder_ / "prefix", layer = prefix / "share/heed" / fs::path(kExample).filename();
+  fs::create_directories(prefix / "bin");
+  fs::create_directories(layer.parent_path());
+  fs::copy_file(HEED_TOOL_PATH, prefix / "bin/heed");
+  fs::copy_file(kExample, layer);
+  fs::create_symlink(prefix / "bin/heed", folder_ / "link");
+  const Ran ran = shell(quoted((folder_ / "link").string()));
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(files(), std::vector<std::string>{"licence-attention.png"});
+  EXPECT_TRUE(text_of(at("licence-attention.png")).starts_with(kPngMagic));
+  EXPECT_EQ(std::distance(fs::directory_iterator(prefix / "bin"), fs::directory_iterator()), 1);
+#if !HEED_TOOL_EMULATED
+  fs::remove(layer);
+  const Ran alone = shell(quoted((folder_ / "link").string()));
+  EXPECT_EQ(alone.status, 2);
+  EXPECT_NE(alone.err.find("the example's layer is not there: " + layer.string()), std::string::npos) << alone.err;
+#endif
+}
+
 TEST_F(ToolTest, ExplainIsThePlans) {
   const Ran ran = heed({"explain", kExample, "--kernel", "classic"});
   EXPECT_EQ(ran.status, 0) << ran.err;

@@ -74,11 +74,25 @@ std::optional<Cpu>& pretended_cpu() {
   return pretended;
 }
 
+const Cpu& whole_cpu() {
+  static const Cpu found = ask();
+  return found;
+}
+
+Cpu& limited_cpu() {
+  static Cpu limited = whole_cpu();
+  return limited;
+}
+
 }  // namespace
 
 const Cpu& real_cpu() {
-  static const Cpu found = ask();
-  return found;
+  return limited_cpu();
+}
+
+void limit_cpu(std::optional<Cpu> most) {
+  const Cpu& whole = whole_cpu();
+  limited_cpu() = most ? Cpu{.avx512_bf16 = whole.avx512_bf16 && most->avx512_bf16, .amx_bf16 = whole.amx_bf16 && most->amx_bf16} : whole;
 }
 
 const Cpu& cpu() {

@@ -15,8 +15,12 @@ struct Cpu {
 /// What plans go by: the machine, or what a test pretends.
 [[nodiscard]] const Cpu& cpu();
 
-/// What the machine has, whatever is pretended.
+/// What the machine has (within limit_cpu), whatever is pretended.
 [[nodiscard]] const Cpu& real_cpu();
+
+/// For test programs that run as on an older processor (laws/support/levels.hpp): the machine has nothing beyond `most` from now on.
+/// nullopt lifts it. Only while no other thread asks.
+void limit_cpu(std::optional<Cpu> most);
 
 /// For tests: cpu() answers this from now on; nullopt lifts it. Only while no other thread asks. Instructions that the machine lacks can
 /// be planned for so, and must not be run.

@@ -24,9 +24,12 @@ bool listed(const std::string& flag) {
 }
 
 TEST(Cpu, HasWhatTheSystemLists) {
+  const Cpu level = real_cpu();
+  limit_cpu({});
   EXPECT_EQ(real_cpu().avx512_bf16, listed("avx512_bf16"));
   // The system may list the unit and deny its use.
   EXPECT_TRUE(!real_cpu().amx_bf16 || (listed("amx_bf16") && listed("amx_tile")));
+  limit_cpu(level);
 }
 #else
 TEST(Cpu, HasNothingElsewhere) {
@@ -45,6 +48,24 @@ TEST(Cpu, PretendsAndStops) {
   pretend_cpu({});
   EXPECT_EQ(cpu().avx512_bf16, real.avx512_bf16);
   EXPECT_EQ(cpu().amx_bf16, real.amx_bf16);
+}
+
+TEST(Cpu, HasNothingBeyondItsLimit) {
+  const Cpu level = real_cpu();
+  for (const bool bf16 : {false, true}) {
+    limit_cpu(Cpu{.avx512_bf16 = bf16});
+    pretend_cpu({});
+    for (const Cpu& limited : {real_cpu(), cpu()}) {
+      EXPECT_EQ(limited.avx512_bf16, bf16 && limited.avx512_bf16);
+      EXPECT_FALSE(limited.amx_bf16);
+    }
+  }
+  limit_cpu(Cpu{.avx512_bf16 = true, .amx_bf16 = true});  // a limit brings nothing that is not there
+  const Cpu everything = real_cpu();
+  limit_cpu({});
+  EXPECT_EQ(everything.avx512_bf16, real_cpu().avx512_bf16);
+  EXPECT_EQ(everything.amx_bf16, real_cpu().amx_bf16);
+  limit_cpu(level);
 }
 
 }  // namespace

@@ -4,11 +4,19 @@
 
 #include <cstddef>
 
+#include "kernel/pairs/pairs.hpp"
 #include "kernel/products.hpp"
 
 namespace heed::kernel::amx {
 
-[[nodiscard]] const Products& products(DType dtype);
+// The tables are data and the sizes plain code (sizes.cpp), so a plan asks them on any processor; the words run on the units alone.
+extern const Products kByParts[3];
+
+[[nodiscard]] inline const Products& products(DType dtype) {
+  return kByParts[pairs::parts_of(dtype) - 1];
+}
+
+inline constexpr int kHalf = 32;  // queries of a phrase
 
 template <int Parts>
 void phrase(const Phrase& phrase);

@@ -28,7 +28,6 @@ using pairs::PartPair;
 
 constexpr std::int64_t kLine = kTile * 4;  // bytes of a row of 64 lanes
 constexpr float kSlack = 5.5f;
-constexpr int kHalf = 32;  // queries of a phrase
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 bool is_power_of_two(float x) {
@@ -352,18 +351,9 @@ void phrase(const Phrase& phrase) {
   release();
 }
 
-template <int Parts>
-std::size_t phrase_bytes(int, int) {
-  return sizeof(float) * kTile * kTile + Parts * sizeof(std::uint32_t) * static_cast<std::size_t>(pairs::kWeightPart) +
-         sizeof(float) * kHalf * kTile;
-}
-
 template void phrase<1>(const Phrase&);
 template void phrase<2>(const Phrase&);
 template void phrase<3>(const Phrase&);
-template std::size_t phrase_bytes<1>(int, int);
-template std::size_t phrase_bytes<2>(int, int);
-template std::size_t phrase_bytes<3>(int, int);
 
 }  // namespace heed::kernel::amx
 HEED_PAIRS_END

@@ -129,10 +129,7 @@ constexpr Products products_by_parts() {
 
 }  // namespace
 
-const Products& products(DType dtype) {
-  static constexpr Products kOne = products_by_parts<1>(), kTwo = products_by_parts<2>(), kThree = products_by_parts<3>();
-  return dtype == DType::kBF16 ? kOne : dtype == DType::kF16 ? kTwo : kThree;
-}
+constexpr Products kByParts[3] = {products_by_parts<1>(), products_by_parts<2>(), products_by_parts<3>()};
 
 }  // namespace heed::kernel::amx
 HEED_PAIRS_END

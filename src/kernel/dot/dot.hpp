@@ -3,12 +3,27 @@
 // tests, the plan prefers the simd kernel for them.
 #pragma once
 
+#include "kernel/pairs/pairs.hpp"
 #include "kernel/products.hpp"
 
 namespace heed::kernel::dot {
 
-[[nodiscard]] const Products& products(DType dtype);
+// The tables are data and the sizes plain code (sizes.cpp), so a plan asks them on any processor; the words run on the unit alone.
+extern const Products kByParts[3];
 /// For at most kFewLanes queries in bf16 (kernel/few.hpp).
-[[nodiscard]] const Products& few_products();
+extern const Products kFew;
+
+[[nodiscard]] inline const Products& products(DType dtype) {
+  return kByParts[pairs::parts_of(dtype) - 1];
+}
+[[nodiscard]] inline const Products& few_products() {
+  return kFew;
+}
+
+[[nodiscard]] Sizes few_sizes(int dim, int value_dim);
+/// Columns of a row of queries or of output: D or Dv, rounded up to what two vectors hold.
+constexpr std::int64_t padded(int columns) {
+  return (columns + 31) / 32 * 32;
+}
 
 }  // namespace heed::kernel::dot

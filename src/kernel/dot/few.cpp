@@ -23,20 +23,8 @@ namespace {
 
 constexpr int kAhead = 64;  // rows that prefetching runs ahead, into L2: L1 has too few places for what is on its way (docs/kernels.md)
 
-std::int64_t padded(int columns) {
-  return (columns + 31) / 32 * 32;
-}
 __mmask32 first_halves(int count) {
   return static_cast<__mmask32>(count >= 32 ? ~0U : (1U << count) - 1);
-}
-
-Sizes few_sizes(int dim, int value_dim) {
-  const auto key = static_cast<std::size_t>(dim), value = static_cast<std::size_t>(value_dim);
-  return {.queries = 64 + sizeof(bf16) * kFewLanes * static_cast<std::size_t>(padded(dim)),
-          .keys = sizeof(bf16) * kTile * key,
-          .values = sizeof(bf16) * kTile * value,
-          .weights = sizeof(std::uint32_t) * static_cast<std::size_t>(pairs::kWeightPart),
-          .output = sizeof(float) * kFewLanes * static_cast<std::size_t>(padded(value_dim))};
 }
 
 void load_queries(const Rows& rows, const std::int64_t* slots, int count, int dim, float scale, void* q) {
@@ -269,25 +257,22 @@ struct Interleaved {
 
 }  // namespace
 
-const Products& few_products() {
-  static constexpr Products kFew{.name = "dot, few queries",
-                                 .most_lanes = kFewLanes,
-                                 .query_tiles = 1,
-                                 .sizes = few_sizes,
-                                 .unusual_queries = large,
-                                 .unusual_keys = nullptr,
-                                 .load_queries = load_queries,
-                                 .keys = rows_of,
-                                 .values = rows_of,
-                                 .scores = few_scores,
-                                 .absorb = few_absorb,
-                                 .mix = few_mix,
-                                 .merge = few_merge<Interleaved>,
-                                 .adopt = few_adopt<Interleaved>,
-                                 .suspects = few_suspects<Interleaved, true>,
-                                 .finish = few_finish<Interleaved>};
-  return kFew;
-}
+constexpr Products kFew{.name = "dot, few queries",
+                        .most_lanes = kFewLanes,
+                        .query_tiles = 1,
+                        .sizes = few_sizes,
+                        .unusual_queries = large,
+                        .unusual_keys = nullptr,
+                        .load_queries = load_queries,
+                        .keys = rows_of,
+                        .values = rows_of,
+                        .scores = few_scores,
+                        .absorb = few_absorb,
+                        .mix = few_mix,
+                        .merge = few_merge<Interleaved>,
+                        .adopt = few_adopt<Interleaved>,
+                        .suspects = few_suspects<Interleaved, true>,
+                        .finish = few_finish<Interleaved>};
 
 }  // namespace heed::kernel::dot
 HEED_PAIRS_END

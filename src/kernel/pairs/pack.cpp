@@ -99,21 +99,6 @@ void clear_rows(Stage<Parts>& stage, int first) {
   }
 }
 
-}  // namespace
-
-template <int Parts>
-Sizes sizes(int dim, int value_dim) {
-  const auto columns = static_cast<std::size_t>(padded_dim(dim)), values = static_cast<std::size_t>(padded_value_dim(value_dim));
-  constexpr std::size_t kLine = sizeof(std::uint16_t) * kTile * Parts;
-  return {.queries = 64 + kLine * columns,
-          .keys = kLine * columns,
-          .values = kLine * values,
-          .weights = kLine * kTile,
-          .output = sizeof(float) * kTile * values};
-}
-
-namespace {
-
 __mmask32 first_halves(int count) {
   return static_cast<__mmask32>(count >= 32 ? ~0U : (1U << count) - 1);
 }
@@ -269,9 +254,6 @@ void finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const
   }
 }
 
-template Sizes sizes<1>(int, int);
-template Sizes sizes<2>(int, int);
-template Sizes sizes<3>(int, int);
 template void load_queries<1>(const Rows&, const std::int64_t*, int, int, float, void*);
 template void load_queries<2>(const Rows&, const std::int64_t*, int, int, float, void*);
 template void load_queries<3>(const Rows&, const std::int64_t*, int, int, float, void*);

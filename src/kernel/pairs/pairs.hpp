@@ -71,7 +71,7 @@ struct Queries {
 inline constexpr std::int64_t kWeightPart = std::int64_t{kTile} / 2 * kTile;
 
 template <int Parts>
-Sizes sizes(int dim, int value_dim);
+Sizes sizes(int dim, int value_dim);  // plain code (sizes.cpp); what follows is compiled for the units
 std::uint64_t unusual(const Rows& rows, int count, int columns);
 template <int Parts>
 void load_queries(const Rows& rows, const std::int64_t* slots, int count, int dim, float scale, void* q);
@@ -85,6 +85,11 @@ void absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* resc
 std::uint64_t suspects(const SoftmaxRows& part, int value_dim, int lanes);
 /// O, divided by l, transposed and rounded by vectors where rows are contiguous.
 void finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);
+
+/// How many parts a number of this dtype has.
+constexpr int parts_of(DType dtype) {
+  return dtype == DType::kBF16 ? 1 : dtype == DType::kF16 ? 2 : 3;
+}
 
 /// What both machines fill alike; name, keys, scores and mix are their own.
 template <int Parts>

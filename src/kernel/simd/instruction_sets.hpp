@@ -12,4 +12,8 @@ namespace heed::kernel::simd {
 /// For tests: dispatch as if the processor had only this instruction set ("AVX2"); "" lifts it. Throws Error if it cannot run here.
 void pretend(const std::string& name);
 
+/// For test programs that run as on an older processor (laws/support/levels.hpp): runnable() begins with this instruction set, and
+/// dispatch goes no higher, from now on; "" lifts it. Throws Error if it cannot run here.
+void limit(const std::string& best);
+
 }  // namespace heed::kernel::simd
