@@ -17,6 +17,8 @@
 // After foreach_target.h, so that it is compiled for each target.
 #include <hwy/highway.h>
 
+#include "kernel/simd/chain-inl.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernel::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -54,23 +56,27 @@ template <int R, class T>
 HWY_INLINE void score_key(const float* q, std::int64_t q_row, const T* k, std::int64_t stride, int dim, float* s) {
   const DF d;
   const int width = static_cast<int>(hn::Lanes(d));
-  VF sum[R];
+  VF sum[1][R], sums[1][R];
 #pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) sum[r] = hn::Zero(d);
+  for (int r = 0; r < R; ++r) sum[0][r] = sums[0][r] = hn::Zero(d);
   int c = 0;
   for (; c + width <= dim; c += width) {
+    end_chain(d, c / width, sum, sums);
     prefetch(k + c + kAhead * stride);
     const VF row = load(k + c);
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) sum[r] = hn::MulAdd(row, hn::LoadU(d, q + r * q_row + c), sum[r]);
+    for (int r = 0; r < R; ++r) sum[0][r] = hn::MulAdd(row, hn::LoadU(d, q + r * q_row + c), sum[0][r]);
   }
   if (c < dim) {
     const VF row = load_some(k + c, dim - c);
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) sum[r] = hn::MulAdd(row, hn::LoadU(d, q + r * q_row + c), sum[r]);
+    for (int r = 0; r < R; ++r) sum[0][r] = hn::MulAdd(row, hn::LoadU(d, q + r * q_row + c), sum[0][r]);
   }
 #pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) s[r] = hn::GetLane(hn::SumOfLanes(d, sum[r]));
+  for (int r = 0; r < R; ++r) {
+    if constexpr (kChain != 0) sum[0][r] = hn::Add(sums[0][r], sum[0][r]);
+    s[r] = hn::GetLane(hn::SumOfLanes(d, sum[0][r]));
+  }
 }
 
 template <class T>
@@ -91,13 +97,14 @@ HWY_INLINE void mix_block(const float* p, const T* v, std::int64_t stride, int c
                           std::int64_t o_row) {
   const DF d;
   const int width = static_cast<int>(hn::Lanes(d));
-  VF sum[R][N];
+  VF sum[R][N], sums[R][N];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) sum[r][n] = hn::Zero(d);
+    for (int n = 0; n < N; ++n) sum[r][n] = sums[r][n] = hn::Zero(d);
   }
   for (int j = 0; j < keys; ++j) {
+    end_chain(d, j, sum, sums);
     const T* const row = v + j * stride;
     VF values[N];
 #pragma GCC unroll 4
@@ -116,6 +123,7 @@ HWY_INLINE void mix_block(const float* p, const T* v, std::int64_t stride, int c
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
+      if constexpr (kChain != 0) sum[r][n] = hn::Add(sums[r][n], sum[r][n]);
       float* const at = o + r * o_row + n * width;
       hn::StoreU(hn::MulAdd(hn::LoadU(d, at), hn::Set(d, rescale[r]), sum[r][n]), d, at);
     }

@@ -27,12 +27,15 @@ void MixCareful(const float* p, const std::uint8_t* seen, const float* v, std::i
   for (int c = 0; c < value_dim; ++c) {
     for (int lane = 0; lane < lanes; lane += width) {
       float* const place = o + c * 64 + lane;
-      auto sum = hn::Zero(d);
+      hn::Vec<DF> sum[1][1] = {{hn::Zero(d)}}, sums[1][1] = {{hn::Zero(d)}};
       for (int j = 0; j < keys; ++j) {
+        end_chain(d, j, sum, sums);  // as Mix does: rows that see no harm keep their bits
         const auto visible = hn::RebindMask(d, hn::Ne(hn::PromoteTo(di, hn::LoadU(d8, seen + j * 64 + lane)), hn::Zero(di)));
-        sum = hn::IfThenElse(visible, hn::MulAdd(hn::Set(d, v[j * v_stride + c]), hn::LoadU(d, p + j * 64 + lane), sum), sum);
+        const auto more = hn::MulAdd(hn::Set(d, v[j * v_stride + c]), hn::LoadU(d, p + j * 64 + lane), sum[0][0]);
+        sum[0][0] = hn::IfThenElse(visible, more, sum[0][0]);
       }
-      hn::StoreU(hn::MulAdd(hn::LoadU(d, place), hn::LoadU(d, rescale + lane), sum), d, place);
+      if constexpr (kChain != 0) sum[0][0] = hn::Add(sums[0][0], sum[0][0]);
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, place), hn::LoadU(d, rescale + lane), sum[0][0]), d, place);
     }
   }
 }

@@ -4,8 +4,8 @@
 // a = values (V[j, c]), B = P the mix. Nothing is packed: a may lie anywhere with any two strides.
 // Registers: M x N accumulators. Each step costs M broadcasts and N loads for M N fused multiply-adds; N = 4, M = 6 on machines with
 // 32 registers, N = 2, M = 6 on those with 16. Each element is one chain of additions in ascending k, from 0, and what was there before
-// is added last: rounding errors grow with the keys of a tile and with the tiles, not with their product. Whatever M and N, the bits
-// are the same. Flops 2 M N lanes per k.
+// is added last: rounding errors grow with the keys of a tile and with the tiles, not with their product. Without fused multiply-adds
+// it is a chain of short ones (chain-inl.hpp). Whatever M and N, the bits are the same. Flops 2 M N lanes per k.
 #if defined(HEED_SIMD_OUTER_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef HEED_SIMD_OUTER_INL
 #undef HEED_SIMD_OUTER_INL
@@ -14,6 +14,8 @@
 #endif
 
 #include <hwy/highway.h>
+
+#include "kernel/simd/chain-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernel::HWY_NAMESPACE {
@@ -40,15 +42,16 @@ template <int M, int N>
 HWY_INLINE void outer_block(const Outer& o, int row, int lane) {
   const DF d;
   const int lanes = static_cast<int>(hn::Lanes(d));
-  hn::Vec<DF> sum[M][N];
+  hn::Vec<DF> sum[M][N], sums[M][N];
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) sum[m][n] = hn::Zero(d);
+    for (int n = 0; n < N; ++n) sum[m][n] = sums[m][n] = hn::Zero(d);
   }
   const float* a = o.a + row * o.a_m;
   const float* b = o.b + lane;
   for (int k = 0; k < o.count; ++k, a += o.a_k, b += 64) {
+    end_chain(d, k, sum, sums);
     hn::Vec<DF> right[N];
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) right[n] = hn::LoadU(d, b + n * lanes);
@@ -63,6 +66,7 @@ HWY_INLINE void outer_block(const Outer& o, int row, int lane) {
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
+      if constexpr (kChain != 0) sum[m][n] = hn::Add(sums[m][n], sum[m][n]);
       float* const place = o.c + (row + m) * 64 + lane + n * lanes;
       if (o.rescale != nullptr) sum[m][n] = hn::MulAdd(hn::LoadU(d, place), hn::LoadU(d, o.rescale + lane + n * lanes), sum[m][n]);
       hn::StoreU(sum[m][n], d, place);
