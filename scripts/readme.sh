@@ -22,8 +22,8 @@ awk -v folder="$folder" '
 
 shape() {  # COMMAND: standard input, with what differs from machine to machine put by its shape
   if [[ $1 == "heed bench "* ]]; then
-    sed -E 's/[0-9][0-9.,]*/#/g; s/# (ns|us|µs|ms|s)\b/# s/g; s/# [KMGT]?i?B\b/# B/g; s/ +/ /g; s/\((multiply_add|bf16_dot|matrix_unit)\)/(unit)/
-            s/^binds: [a-z0-9_]+/binds: limit/'
+    sed -E 's/\((multiply_add|bf16_dot|matrix_unit)\)/(unit)/; s/^binds: [a-z0-9_]+/binds: limit/
+            s/[0-9][0-9.,]*/#/g; s/# (ns|us|µs|ms|s)\b/# s/g; s/# [KMGT]?i?B\b/# B/g; s/ +/ /g'
   else
     sed -E 's/[0-9][0-9.,]* (ns|us|µs|ms|s)\b/# s/g; s/[0-9][0-9.,]* GFLOP\/s/# GFLOP\/s/g; s/\b(error|bound) [0-9][0-9.e+-]*/\1 #/g
             s/bound by [^;]*/bound by #/'
