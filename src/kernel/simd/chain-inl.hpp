@@ -1,6 +1,6 @@
 // How long a chain of additions may be. Fused multiply-adds round once per term, and a whole sum is one chain. Where multiplication and
 // addition round apart, a sum is one of short chains, kept in a second set of sums that lies in memory: an addition, a load and a store
-// for each kChain terms. Half the error of one long chain at 64 terms, which without fused multiply-adds is beyond what naive's allows.
+// for each kChain terms. With random signs about half the error of one long chain at 64 terms; laws at the levels SSE4 and SCALAR judge it.
 #if defined(HEED_SIMD_CHAIN_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef HEED_SIMD_CHAIN_INL
 #undef HEED_SIMD_CHAIN_INL
