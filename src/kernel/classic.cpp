@@ -8,6 +8,7 @@
 #include "base/arena.hpp"
 #include "base/threads.hpp"
 #include "kernel/simd/simd.hpp"
+#include "walk/double_fold.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed::kernel::classic {
@@ -45,16 +46,18 @@ class Classic {
  private:
   struct Worker {
     TileScores scores;
+    walk::DoubleFold in_double;
     float *o, *rescale, *v, *s;
     std::uint8_t* seen;
 
     static std::size_t bytes(const plan::Body& body) {
       const auto tile = static_cast<std::size_t>(kTile * body.problem.value_dim) * sizeof(float);
       return TileScores::bytes(body, simd::products(body.problem.dtype)) + 2 * base::rounded(tile) + base::rounded(kTile * sizeof(float)) +
-             base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * kTile);
+             base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * kTile) + walk::DoubleFold::bytes(body);
     }
     Worker(const plan::Body& body, base::Arena& arena)
         : scores(body, simd::products(body.problem.dtype), arena),
+          in_double(body, arena),
           o(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
           rescale(arena.take<float>(kTile)),
           v(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
@@ -65,6 +68,9 @@ class Classic {
   };
   struct Place {
     std::int64_t b, h, tile;
+    [[nodiscard]] walk::QueryTile queries(std::int64_t of_head) const {
+      return {.b = b, .h = h, .slot = tile * kTile, .slots = std::min<std::int64_t>(kTile, of_head - tile * kTile)};
+    }
   };
 
   [[nodiscard]] std::int64_t rows() const { return body_.layout.batch * body_.layout.heads * body_.layout.query_tiles(); }
@@ -80,9 +86,7 @@ class Classic {
   Place bind(Worker& w, std::int64_t row) const {
     const std::int64_t tiles = body_.layout.query_tiles(), head = row / tiles;
     const Place place{head / body_.layout.heads, head % body_.layout.heads, row % tiles};
-    const std::int64_t slot = place.tile * kTile;
-    const walk::QueryTile queries{
-        .b = place.b, .h = place.h, .slot = slot, .slots = std::min<std::int64_t>(kTile, body_.layout.queries - slot)};
+    const walk::QueryTile queries = place.queries(body_.layout.queries);
     w.scores.load(in_.q, queries);
     w.scores.bind(in_.q, in_.k, queries);
     return place;
@@ -128,7 +132,7 @@ class Classic {
     }
   }
 
-  /// O = P V; a row that comes out NaN again with V read only where it is seen.
+  /// O = P V; a row that comes out NaN again with V read only where it is seen, one whose sum left f32 in double.
   void second_product(Worker& w, std::int64_t row) {
     if (!out_.o.given()) return;
     const Place place = bind(w, row);
@@ -142,6 +146,9 @@ class Classic {
     best_words().finish(
         {nullptr, w.rescale, w.o}, value_dim, lanes,  // P is divided already: l = 1
         {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
+    std::uint64_t rows = simd::infinite_lanes({nullptr, nullptr, w.o}, value_dim, lanes);
+    for (int i = 0; i < lanes; ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(l_[row * kTile + i])) << i);
+    if (rows != 0) w.in_double.fold(w.scores, in_.v, place.queries(body_.layout.queries), place.tile, rows, {w.s, w.v}, out_.o);
   }
 
   void mix_tile(Worker& w, std::int64_t row, const Place& place, std::int64_t tile, bool careful) {

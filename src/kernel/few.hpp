@@ -65,6 +65,18 @@ std::uint64_t few_suspects(const SoftmaxRows& state, int value_dim, int lanes) {
   return found;
 }
 
+/// Rows of O that are not finite.
+template <class Order>
+std::uint64_t few_overflown(const SoftmaxRows& state, int value_dim, int lanes) {
+  std::uint64_t found = 0;
+  for (int i = 0; i < lanes; ++i) {
+    int beyond = 0;
+    for (int c = 0; c < value_dim; ++c) beyond += !std::isfinite(state.o[i * Order::row(value_dim) + Order::place(c)]);
+    found |= static_cast<std::uint64_t>(beyond != 0) << i;
+  }
+  return found;
+}
+
 template <class Order>
 void few_finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out) {
   for (int i = 0; i < lanes; ++i) {

@@ -5,7 +5,9 @@
 // them, weights P as its mix reads them, and O. S is f32 [64 keys, 64 lanes] on every machine. Sizes depend on the dimensions alone.
 // Numbers that a machine's products do not take (`unusual`: not finite, or outside the range in which its arithmetic is exact enough)
 // count as 0 in packed values; rows that see one are folded once more by the careful words and adopted, so what a row gets depends on
-// nothing but the row and the keys it sees.
+// nothing but the row and the keys it sees. Sums that leave f32 although their numbers are finite: where `unusual` bounds q and k, scores
+// cannot; elsewhere (`scores_overflow`) a score that is not finite is made again in double. O that is not finite in the end (`overflown`)
+// is folded again in double (walk/double_fold.hpp).
 #pragma once
 
 #include <cstddef>
@@ -71,6 +73,9 @@ struct Products {
   /// Bit j: row j of queries, of keys or values, holds a number that the products do not take. Null: they take all.
   std::uint64_t (*unusual_queries)(const Rows& rows, int count, int columns);
   std::uint64_t (*unusual_keys)(const Rows& rows, int count, int columns);
+  std::uint64_t (*unusual_values)(const Rows& rows, int count, int columns);
+  /// Scores of numbers that are not `unusual` may leave f32: whoever makes scores looks at them (TileScores).
+  bool scores_overflow;
   /// Queries, row i at element offset slots[i] (rows.row_stride is 1); lanes beyond `count` are zero.
   void (*load_queries)(const Rows& rows, const std::int64_t* slots, int count, int dim, float scale, void* q);
   /// Rows of keys or values where they lie, or packed into `buffer`.
@@ -89,6 +94,8 @@ struct Products {
   /// Bit i: O of lane i is to be folded again by the careful words: it holds NaN, or is so small that flushed
   /// products could be felt.
   std::uint64_t (*suspects)(const SoftmaxRows& part, int value_dim, int lanes);
+  /// Bit i: O of lane i is not finite: its sum left f32, or a number that it sees is not finite. O of no weights at all is.
+  std::uint64_t (*overflown)(const SoftmaxRows& state, int value_dim, int lanes);
   /// Words::finish for lanes [first, first + lanes).
   void (*finish)(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);
   /// Folds a list of tiles at once; null: word by word.

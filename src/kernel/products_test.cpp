@@ -503,14 +503,16 @@ struct Numbers {
   std::vector<double> usual, unusual;
 };
 
-/// Both sides of every border of pairs.hpp.
-Numbers numbers_of(DType dtype) {
+/// Both sides of every border of pairs.hpp; `large`: where too large numbers begin.
+Numbers numbers_of(DType dtype, double large) {
   const double nan = std::nan(""), inf = HUGE_VAL;
-  if (dtype == DType::kBF16) return {{0, -0.0, 0x1p-126, -0x1.02p-126, 1, -0x1.fep127}, {nan, inf, -inf, 0x1p-133, -0x1.fcp-127}};
+  if (dtype == DType::kBF16)
+    return {{0, -0.0, 0x1p-126, -0x1.02p-126, 1, -large * 0x1.fep-1}, {nan, inf, -inf, 0x1p-133, -0x1.fcp-127, large, -0x1.fep127}};
   if (dtype == DType::kF16) return {{0, -0.0, 0x1p-24, -0x1p-14, 0x1.004p0, 65504}, {nan, inf, -inf}};
-  return {{0, -0.0, 0x1p-100, -0x1.fffffep-100, 0x1.234568p0, -0x1.fffffep119},
-          {nan, inf, -inf, 0x1p-149, -0x1.fffffep-101, 0x1.000002p120, -0x1.fffffep127}};
+  return {{0, -0.0, 0x1p-100, -0x1.fffffep-100, 0x1.234568p0, -large * 0x1.fffffep-1},
+          {nan, inf, -inf, 0x1p-149, -0x1.fffffep-101, large, -0x1.fffffep127}};
 }
+constexpr double kLargeKey = 0x1p45, kLargeValue = 0x1p80;
 
 using Finder = std::uint64_t (*)(const Rows&, int, int);
 
@@ -539,12 +541,13 @@ void expect_finds(Finder find, DType dtype, const Numbers& numbers) {
 using UnusualNumbers = EveryProducts;
 
 TEST_P(UnusualNumbers, AreFound) {
-  expect_finds(products_.unusual_keys, machine_.dtype, numbers_of(machine_.dtype));
-  expect_finds(products_.unusual_queries, machine_.dtype, numbers_of(machine_.dtype));
+  expect_finds(products_.unusual_keys, machine_.dtype, numbers_of(machine_.dtype, kLargeKey));
+  expect_finds(products_.unusual_queries, machine_.dtype, numbers_of(machine_.dtype, kLargeKey));
+  expect_finds(products_.unusual_values, machine_.dtype, numbers_of(machine_.dtype, kLargeValue));
 }
 
 TEST_P(UnusualNumbers, CountAsZeroInPackedValues) {
-  const Numbers numbers = numbers_of(machine_.dtype);
+  const Numbers numbers = numbers_of(machine_.dtype, kLargeValue);
   std::vector<double> all = numbers.usual, expected = all;
   all.insert(all.end(), numbers.unusual.begin(), numbers.unusual.end());
   expected.resize(all.size(), 0);
@@ -586,6 +589,26 @@ TEST_P(Suspects, AreRowsOfNaN) {
       }
       exact.adopted_by(state);
       EXPECT_EQ(products_.suspects(state.rows(), value_dim, lanes), expected) << lanes << " x " << value_dim;
+    }
+  }
+}
+
+using Overflown = EveryProducts;
+
+TEST_P(Overflown, AreRowsOfNaNAndInfinity) {
+  for (const int value_dim : kSomeValueDims) {
+    for (const int lanes : some_lanes()) {
+      State state(products_, value_dim, lanes);
+      Exact exact(random_, value_dim);
+      std::uint64_t expected = 0;
+      for (int i = 0; i < lanes; ++i) {
+        exact.o[at(i * 5 % value_dim, i)] = 3.4e38F;
+        if (i % 3 != 0) continue;
+        exact.o[at(i * 7 % value_dim, i)] = i % 2 == 0 ? kNaN : i % 4 == 1 ? HUGE_VALF : -HUGE_VALF;
+        expected |= std::uint64_t{1} << i;
+      }
+      exact.adopted_by(state);
+      EXPECT_EQ(products_.overflown(state.rows(), value_dim, lanes), expected) << lanes << " x " << value_dim;
     }
   }
 }
@@ -772,6 +795,7 @@ INSTANTIATE_TEST_SUITE_P(Machines, EveryProducts, testing::ValuesIn(machines()),
 INSTANTIATE_TEST_SUITE_P(Machines, Folding, testing::ValuesIn(machines()), name_of_machine);
 INSTANTIATE_TEST_SUITE_P(Machines, UnusualNumbers, testing::ValuesIn(machines_where(kHasUnusual)), name_of_machine);
 INSTANTIATE_TEST_SUITE_P(Machines, Suspects, testing::ValuesIn(machines_where(kHasSuspects)), name_of_machine);
+INSTANTIATE_TEST_SUITE_P(Machines, Overflown, testing::ValuesIn(machines()), name_of_machine);
 INSTANTIATE_TEST_SUITE_P(Machines, PhraseOfTiles, testing::ValuesIn(machines_where(kHasPhrase)), name_of_machine);
 
 }  // namespace

@@ -37,6 +37,13 @@ struct SoftmaxRows {
   float* o;  // [Dv, 64]
 };
 
+/// The same in double, for rows whose sums leave f32.
+struct DoubleRows {
+  double* m;  // [64]
+  double* l;  // [64]
+  double* o;  // [Dv, 64]
+};
+
 /// Row statistics of 64 rows, relative to their own maximum m: see state/tally.hpp.
 struct TallyRows {
   float* m;         // [64] maximum score
@@ -54,6 +61,22 @@ struct OutputRows {
   std::int64_t column_stride = 1;
 };
 
+/// scale = of_query * of_score. It multiplies q where that cannot leave f32 (|scale| <= 1), else the finished similarity: whatever the
+/// data, no factor takes a product beyond f32 that is within it.
+struct ScaleSplit {
+  explicit constexpr ScaleSplit(float scale)
+      : of_query(scale >= -1 && scale <= 1 ? scale : 1), of_score(scale >= -1 && scale <= 1 ? 1 : scale) {}
+  float of_query, of_score;
+};
+
+/// S <- factor S; nothing for 1.
+inline void scale_scores(float factor, int keys, int lanes, float* s) {
+  if (factor == 1) return;
+  for (int j = 0; j < keys; ++j) {
+    for (int i = 0; i < lanes; ++i) s[j * kTile + i] *= factor;
+  }
+}
+
 struct Words {
   std::string_view name;
 
@@ -63,6 +86,11 @@ struct Words {
   void (*load_queries)(const Rows& source, const std::int64_t* slots, int count, int columns, float scale, float* qt);
   /// S[j, i] = sum_c k[j, c] Qt[c, i], j < keys; k rows are `k_stride` floats apart. Flops 2 keys lanes D.
   void (*scores)(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s);
+  /// Whether every score is finite. A sum of finite numbers that leaves f32 is not, and stays so. Cost: one multiply-add per vector.
+  bool (*finite)(const float* s, int keys, int lanes);
+  /// S[j, i] where it is not finite: of_score sum_c k[j, c] Qt[c, i] once more, in double, rounded once; NaN where that is finite, but
+  /// beyond f32. The other places keep their bits.
+  void (*scores_again)(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float of_score, float* s);
   /// S <- score formula of S, a NaN as the plain quiet one. `frame` is bound to the tile.
   void (*modify)(const formula::TileFrame& frame, int keys, int lanes, float* s);
   /// seen[j * 64 + i] = 1 where the mask shows key j to query i, else 0. `frame` is bound to the tile.
@@ -77,6 +105,11 @@ struct Words {
   /// The same where seen is 1 and nothing elsewhere: a zero weight times NaN would be NaN. Same bits where V is finite.
   void (*mix_careful)(const float* p, const std::uint8_t* seen, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
                       const float* rescale, float* o);
+  /// absorb with the state and P in double; S stays.
+  void (*absorb_double)(const float* s, int keys, int lanes, const DoubleRows& state, double* rescale, double* p);
+  /// mix in double, over the places where S is not -inf alone.
+  void (*mix_double)(const double* p, const float* s, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
+                     const double* rescale, double* o);
   /// S <- exp(S - lse): the weights themselves. Rows with lse = -inf get 0.
   void (*weigh)(const float* lse, int keys, int lanes, float* s);
   /// Adds a tile of scores (before absorb) to row statistics.

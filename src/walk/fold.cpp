@@ -11,6 +11,7 @@
 #include "base/threads.hpp"
 #include "kernel/table.hpp"
 #include "state/tally.hpp"
+#include "walk/double_fold.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed::walk {
@@ -111,6 +112,7 @@ struct Worker {
   std::uint8_t* seen;
   std::span<RowState> states;  // of the tiles of a band
   RowState part, careful;
+  DoubleFold in_double;
 
   static std::size_t phrase_bytes(const Body& body, const Products& products) {
     return products.phrase == nullptr ? 0
@@ -123,7 +125,7 @@ struct Worker {
            bytes_of(kTile * body.problem.value_dim) + base::rounded(sizes.weights) + base::rounded(phrase_bytes(body, products)) +
            base::rounded(packed * sizes.keys) + base::rounded(packed * sizes.values) + base::rounded(kTile * kTile) +
            base::rounded(states * sizeof(RowState)) + (states + 1) * RowState::bytes(body, sizes.output) +
-           RowState::bytes(body, bytes_of(kTile * body.problem.value_dim));
+           RowState::bytes(body, bytes_of(kTile * body.problem.value_dim)) + DoubleFold::bytes(body);
   }
   Worker(const Body& body, const Products& products, const Sharing& sharing, base::Arena& arena)
       : scores(body, products, arena, sharing.tiles_per_band),
@@ -137,7 +139,8 @@ struct Worker {
         seen(arena.take<std::uint8_t>(kTile * kTile)),
         states(arena.make<RowState>(static_cast<std::size_t>(sharing.tiles_per_band), body, sizes_of(body, products).output, arena)),
         part(body, sizes_of(body, products).output, arena),
-        careful(body, bytes_of(kTile * body.problem.value_dim), arena) {
+        careful(body, bytes_of(kTile * body.problem.value_dim), arena),
+        in_double(body, arena) {
     if (sizes_of(body, products).weights == 0) weights = s;
   }
 };
@@ -174,7 +177,10 @@ class Fold {
         start(w.states[static_cast<std::size_t>(n)], band.queries(n));
       }
       for (std::int64_t block = 0; block < sharing_.blocks; ++block) fold_band(w, band, block);
-      for (std::int64_t n = 0; n < band.tiles; ++n) finish(w.states[static_cast<std::size_t>(n)], band.queries(n));
+      for (std::int64_t n = 0; n < band.tiles; ++n) {
+        finish(w.states[static_cast<std::size_t>(n)], band.queries(n));
+        fold_in_double(w, w.states[static_cast<std::size_t>(n)], band, n);
+      }
     });
   }
 
@@ -232,6 +238,7 @@ class Fold {
         if (folded[task]) merge(state, parts[static_cast<std::size_t>(task)], queries.lanes());
       }
       finish(state, queries);
+      fold_in_double(workers_[0], state, band_of(index), 0);
     }
   }
 
@@ -269,7 +276,7 @@ class Fold {
     block.k[at] = products_.keys(k, count, dim_, w.k_buffer + to * sizes_.keys);
     block.v[at] = products_.values(v, count, value_dim_, w.v_buffer + to * sizes_.values);
     if (products_.unusual_keys == nullptr) return;
-    block.unusual[at] = products_.unusual_keys(k, count, dim_) | products_.unusual_keys(v, count, value_dim_);
+    block.unusual[at] = products_.unusual_keys(k, count, dim_) | products_.unusual_values(v, count, value_dim_);
     block.any_unusual |= block.unusual[at] != 0;
   }
 
@@ -323,6 +330,7 @@ class Fold {
   void fold_tile(Worker& w, const RowState& part, const KeyTile& tile, const kernel::Alter& alter) const {
     const int lanes = w.scores.lanes();
     products_.scores(w.scores.queries(), tile.k, dim_, tile.keys, lanes, w.s);
+    w.scores.mend(tile.tile, w.s);
     if (tile.altered) alter(tile, w.s, 0, lanes);
     products_.absorb(w.s, tile.keys, lanes, part.softmax, w.rescale, w.weights);
     products_.mix(w.weights, tile.v, value_dim_, tile.keys, lanes, w.rescale, part.softmax.o);
@@ -354,6 +362,18 @@ class Fold {
     for (int i = 0; i < lanes; ++i) {
       if (rows >> i & 1) part.set_tally(i, w.careful.tally_of(i));
     }
+  }
+
+  /// O of rows whose sums left f32, once more. A sum of weights that is NaN says that the row is.
+  void fold_in_double(Worker& w, const RowState& state, const Band& band, std::int64_t n) const {
+    if (!out_.o.given()) return;
+    const QueryTile queries = band.queries(n);
+    std::uint64_t rows = products_.overflown(state.softmax, value_dim_, queries.lanes());
+    for (int i = 0; i < queries.lanes(); ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(state.softmax.l[i])) << i);
+    if (rows == 0) return;
+    if (sharing_.split) w.scores.load(in_.q, queries);
+    w.scores.bind(in_.q, in_.k, queries, n);
+    w.in_double.fold(w.scores, in_.v, queries, band.tile(n), rows, {w.s, w.careful_v}, out_.o);
   }
 
   void merge(const RowState& state, const RowState& part, int lanes) const {

@@ -12,7 +12,8 @@
 // Memory per thread: the packed block and a band of queries and states. Nothing grows with T except that a split (few rows, many keys)
 // keeps one state per block.
 // Numbers that a machine's products do not take, and rows that come out NaN (V behind the mask may hold NaN or Inf, which a zero weight
-// would not silence), are folded again by the careful words; the other rows keep their bits.
+// would not silence), are folded again by the careful words; the other rows keep their bits. O is summed before it is divided: where the
+// sum leaves f32 the row is folded once more in double (double_fold.hpp).
 // Flops 2 (D + Dv) per pair in visited tiles. Source: Milakov & Gimelshein 2018; Dao et al. 2022. Checked: laws/.
 #pragma once
 

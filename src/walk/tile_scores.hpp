@@ -51,6 +51,10 @@ class TileScores {
   void make(std::int64_t tile, Verdict verdict, float* s);
   /// The same by the careful words.
   void make_carefully(std::int64_t tile, Verdict verdict, float* s);
+  /// Scaled scores that the products just made, before alter(): those that are not finite once more in double, each by itself. NaN where
+  /// the similarity of finite numbers is beyond f32. Cost where all are finite: a look at each, 1 / D of the products; none at all where
+  /// scores cannot leave f32.
+  void mend(std::int64_t tile, float* s);
   /// s <- formulas and mask on scaled scores of all lanes, or of lanes [first, first + lanes) where s points at the first.
   void alter(std::int64_t tile, Verdict verdict, float* s);
   void alter(std::int64_t tile, Verdict verdict, float* s, int first, int lanes);
@@ -65,6 +69,8 @@ class TileScores {
   void bind_place(const TensorView& k, std::int64_t place);
   void bind_formulas(int first, int lanes);
   void modify(float* s, int keys, int first, int lanes);
+  void widen_operands(std::int64_t tile);
+  void mend_widened(std::int64_t tile, float* s);
 
   const plan::Body& body_;
   const kernel::Products& products_;
@@ -74,7 +80,7 @@ class TileScores {
   std::uint64_t* loaded_unusual_;  // [places]
   const void* queries_ = nullptr;
   void* key_buffer_;  // one tile of keys, packed
-  float* qt_;         // [D, 64], for the careful words
+  float* qt_;         // [D, 64], for the careful words, scaled by split_.of_query
   float* widened_;    // [64, D]
   float* one_head_;   // [64, 64] scores of one head of several
   std::uint8_t* seen_;
@@ -82,6 +88,8 @@ class TileScores {
   std::span<formula::TileFrame> scores_;  // one for each head whose scores the formula tells apart
   kernel::Rows q_, k_;
   QueryTile tile_;
+  kernel::ScaleSplit split_;
+  bool mends_;                                 // scores of finite numbers can leave f32
   std::array<std::int64_t, kTile> offsets_{};  // of the queries in q, in elements
   std::array<std::int64_t, kTile> positions_{};
   std::uint64_t unusual_ = 0;

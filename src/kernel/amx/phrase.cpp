@@ -49,9 +49,13 @@ class Softmax {
       top_[n] = _mm512_set1_ps(-kInfinity);
     }
   }
+  /// A row all of whose scores are -inf in units, though not all of themselves (a formula's may be that far below 0), is no empty row:
+  /// m = NaN sends it to the careful words.
   ~Softmax() {
     for (int n = 0; n < Across; ++n) {
-      _mm512_storeu_ps(rows_.m + first_ + 16 * n, _mm512_mul_ps(m_[n], _mm512_set1_ps(1 / kUnit)));
+      const __mmask16 lost = lost_[n] & _mm512_cmp_ps_mask(m_[n], _mm512_set1_ps(-kInfinity), _CMP_EQ_OQ);
+      const __m512 m = _mm512_mask_mov_ps(m_[n], lost, _mm512_set1_ps(std::numeric_limits<float>::quiet_NaN()));
+      _mm512_storeu_ps(rows_.m + first_ + 16 * n, _mm512_mul_ps(m, _mm512_set1_ps(1 / kUnit)));
       _mm512_storeu_ps(rows_.l + first_ + 16 * n, l_[n]);
     }
   }
@@ -103,6 +107,8 @@ class Softmax {
       rescale_[n] = _mm512_mask_mov_ps(_mm512_set1_ps(1.0f), grows & begun,
                                        pairs::fine_exp(_mm512_mul_ps(_mm512_sub_ps(m_[n], m), _mm512_set1_ps(1 / kUnit))));
       any |= (grows & begun) != 0;
+      const __mmask16 lost = _mm512_cmp_ps_mask(top, nothing, _CMP_EQ_OQ) & _mm512_cmp_ps_mask(top_[n], nothing, _CMP_NEQ_OQ);
+      lost_[n] = static_cast<__mmask16>(lost_[n] | lost);
       l_[n] = _mm512_mul_ps(l_[n], rescale_[n]);
       m_[n] = m;
       base_[n] = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, nothing, _CMP_NEQ_OQ), m);
@@ -128,6 +134,7 @@ class Softmax {
   const SoftmaxRows& rows_;
   int first_;
   __m512 m_[Across], l_[Across], sum_[Across], top_[Across], base_[Across], rescale_[Across];
+  __mmask16 lost_[Across] = {};
 };
 
 /// Pieces of work spread evenly over a number of slots.

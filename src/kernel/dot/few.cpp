@@ -263,6 +263,8 @@ constexpr Products kFew{.name = "dot, few queries",
                         .sizes = few_sizes,
                         .unusual_queries = large,
                         .unusual_keys = nullptr,
+                        .unusual_values = nullptr,
+                        .scores_overflow = true,
                         .load_queries = load_queries,
                         .keys = rows_of,
                         .values = rows_of,
@@ -272,6 +274,7 @@ constexpr Products kFew{.name = "dot, few queries",
                         .merge = few_merge<Interleaved>,
                         .adopt = few_adopt<Interleaved>,
                         .suspects = few_suspects<Interleaved, true>,
+                        .overflown = few_overflown<Interleaved>,
                         .finish = few_finish<Interleaved>};
 
 }  // namespace heed::kernel::dot

@@ -47,16 +47,17 @@ __m512 load(const Rows& row, int column, int count) {
   return _mm512_load_ps(lanes.data());
 }
 
+/// Bits, as f32, from which on a number is too large: as a factor of scores, in a sum of values. No f16 is, but what is not finite.
+constexpr std::uint32_t kLargeKey = 0x5600'0000U, kLargeValue = 0x6780'0000U;  // 2^45, 2^80
+
 /// Lanes whose number the units do not take: compared by its magnitude's bits, 0 apart.
-__mmask16 unusual_lanes(__m512 x, DType dtype) {
-  constexpr std::uint32_t kInfinity = 0x7F80'0000U;
+__mmask16 unusual_lanes(__m512 x, DType dtype, std::uint32_t large) {
   const std::uint32_t least = dtype == DType::kF32 ? 0x0D80'0000U : 0x0080'0000U;  // 2^-100, 2^-126
-  const std::uint32_t beyond = dtype == DType::kF32 ? 0x7B80'0000U : kInfinity;    // 2^120
   const __m512i magnitude = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7FFF'FFFF));
   // 0 becomes 2^32 - 1 and passes the first comparison.
   const __m512i from_one = _mm512_sub_epi32(magnitude, _mm512_set1_epi32(1));
   return _mm512_cmplt_epu32_mask(from_one, _mm512_set1_epi32(static_cast<int>(least - 1))) |
-         _mm512_cmpge_epu32_mask(magnitude, _mm512_set1_epi32(static_cast<int>(beyond)));
+         _mm512_cmpge_epu32_mask(magnitude, _mm512_set1_epi32(static_cast<int>(large)));
 }
 
 template <int Parts>
@@ -79,15 +80,16 @@ void stage_row(const Rows& row, int column, int columns, bool usual_only, Stage<
                                             static_cast<const std::uint16_t*>(row.data) + column);
     if (usual_only) {
       const __m512i exponent = _mm512_and_si512(bits, _mm512_set1_epi16(0x7F80));
-      const __mmask32 usual = _mm512_test_epi16_mask(exponent, exponent) & _mm512_cmpneq_epi16_mask(exponent, _mm512_set1_epi16(0x7F80));
+      const __mmask32 usual = _mm512_test_epi16_mask(exponent, exponent) &
+                              _mm512_cmplt_epi16_mask(exponent, _mm512_set1_epi16(static_cast<short>(kLargeValue >> 16)));
       bits = _mm512_maskz_mov_epi16(usual, bits);
     }
     return _mm512_store_si512(stage.rows[0][to], bits);
   }
   __m512 low = load(row, column, columns - column), high = load(row, column + 16, columns - column - 16);
   if (usual_only) {
-    low = _mm512_maskz_mov_ps(static_cast<__mmask16>(~unusual_lanes(low, row.dtype)), low);
-    high = _mm512_maskz_mov_ps(static_cast<__mmask16>(~unusual_lanes(high, row.dtype)), high);
+    low = _mm512_maskz_mov_ps(static_cast<__mmask16>(~unusual_lanes(low, row.dtype, kLargeValue)), low);
+    high = _mm512_maskz_mov_ps(static_cast<__mmask16>(~unusual_lanes(high, row.dtype, kLargeValue)), high);
   }
   split_row<Parts>(low, high, stage, to);
 }
@@ -103,9 +105,9 @@ __mmask32 first_halves(int count) {
   return static_cast<__mmask32>(count >= 32 ? ~0U : (1U << count) - 1);
 }
 
-/// Whether rows of bf16 hold a denormal (exponent 0, fraction not), an infinity or NaN (exponent all ones): by the least magnitude but 0
-/// and by the largest.
-bool holds_unusual(const Rows& rows, int count, int columns) {
+/// Whether rows of bf16 hold a denormal (exponent 0, fraction not) or a number from `large` on, NaN among them: by the least magnitude
+/// but 0 and by the largest.
+bool holds_unusual(const Rows& rows, int count, int columns, std::uint32_t large) {
   __m512i least = _mm512_set1_epi16(-1), largest = _mm512_setzero_si512();
   for (int row = 0; row < count; ++row) {
     const auto* const at = static_cast<const std::uint16_t*>(rows.data) + row * rows.row_stride;
@@ -116,20 +118,29 @@ bool holds_unusual(const Rows& rows, int count, int columns) {
       largest = _mm512_max_epu16(largest, magnitude);
     }
   }
-  return (_mm512_cmplt_epu16_mask(least, _mm512_set1_epi16(0x007F)) | _mm512_cmpge_epu16_mask(largest, _mm512_set1_epi16(0x7F80))) != 0;
+  return (_mm512_cmplt_epu16_mask(least, _mm512_set1_epi16(0x007F)) |
+          _mm512_cmpge_epu16_mask(largest, _mm512_set1_epi16(static_cast<short>(large >> 16)))) != 0;
+}
+
+std::uint64_t unusual_rows(const Rows& rows, int count, int columns, std::uint32_t large) {
+  if (rows.dtype == DType::kBF16 && rows.column_stride == 1 && !holds_unusual(rows, count, columns, large)) return 0;
+  std::uint64_t found = 0;
+  for (int row = 0; row < count; ++row) {
+    unsigned any = 0;
+    for (int column = 0; column < columns; column += 16)
+      any |= unusual_lanes(load(rows.from(row), column, columns - column), rows.dtype, large);
+    found |= static_cast<std::uint64_t>(any != 0) << row;
+  }
+  return found;
 }
 
 }  // namespace
 
 std::uint64_t unusual(const Rows& rows, int count, int columns) {
-  if (rows.dtype == DType::kBF16 && rows.column_stride == 1 && !holds_unusual(rows, count, columns)) return 0;
-  std::uint64_t found = 0;
-  for (int row = 0; row < count; ++row) {
-    unsigned any = 0;
-    for (int column = 0; column < columns; column += 16) any |= unusual_lanes(load(rows.from(row), column, columns - column), rows.dtype);
-    found |= static_cast<std::uint64_t>(any != 0) << row;
-  }
-  return found;
+  return unusual_rows(rows, count, columns, kLargeKey);
+}
+std::uint64_t unusual_values(const Rows& rows, int count, int columns) {
+  return unusual_rows(rows, count, columns, kLargeValue);
 }
 
 template <int Parts>
@@ -210,7 +221,7 @@ std::uint64_t suspects(const SoftmaxRows& part, int value_dim, int lanes) {
       nan |= _mm512_cmp_ps_mask(o, o, _CMP_UNORD_Q);
     }
     const __mmask16 small = _mm512_cmp_ps_mask(largest, _mm512_set1_ps(0x1p-100f), _CMP_LE_OQ);
-    const __mmask16 begun = _mm512_cmp_ps_mask(_mm512_loadu_ps(part.m + lane), _mm512_set1_ps(-HUGE_VALF), _CMP_NEQ_OQ);
+    const __mmask16 begun = _mm512_cmp_ps_mask(_mm512_loadu_ps(part.m + lane), _mm512_set1_ps(-HUGE_VALF), _CMP_NEQ_UQ);
     found |= static_cast<std::uint64_t>((nan | (small & begun)) & first_lanes(lanes - lane)) << lane;
   }
   return found;

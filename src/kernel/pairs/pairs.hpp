@@ -10,8 +10,9 @@
 // three: x = h + m + l, each the nearest bf16 of what is left (Dekker's splitting; Henry, Tang & Heinecke 2019, "Leveraging the bfloat16
 // artificial intelligence datatype for higher-precision computations"). Of the products of parts those that f32 can feel are taken,
 // smallest first: 4 of f16's scores, 3 of its mix, 6 of 9 for f32: as exact as f32 multiply-adds (docs/kernels.md). The units flush
-// denormals and a split needs room below: numbers outside [2^-126, finite] (bf16), not finite (f16), outside [2^-100, 2^120) (f32), 0
-// apart, are `unusual`.
+// denormals and a split needs room below: numbers below 2^-126 (bf16) or 2^-100 (f32), 0 apart, are `unusual`. So are keys and queries
+// from 2^45 on and values from 2^80 on, and what is not finite: D <= 2^16 products of the others, scaled by up to 2^20, and sums over
+// up to 2^39 keys, of weights up to exp(5.5) (amx), stay in f32. Constants: what a row gets cannot depend on how many keys there are.
 #pragma once
 
 #include <array>
@@ -72,7 +73,8 @@ inline constexpr std::int64_t kWeightPart = std::int64_t{kTile} / 2 * kTile;
 
 template <int Parts>
 Sizes sizes(int dim, int value_dim);  // plain code (sizes.cpp); what follows is compiled for the units
-std::uint64_t unusual(const Rows& rows, int count, int columns);
+std::uint64_t unusual(const Rows& rows, int count, int columns);  ///< queries or keys
+std::uint64_t unusual_values(const Rows& rows, int count, int columns);
 template <int Parts>
 void load_queries(const Rows& rows, const std::int64_t* slots, int count, int dim, float scale, void* q);
 template <int Parts>
@@ -100,6 +102,8 @@ constexpr Products products_in_common() {
           .sizes = sizes<Parts>,
           .unusual_queries = unusual,
           .unusual_keys = unusual,
+          .unusual_values = unusual_values,
+          .scores_overflow = false,
           .load_queries = load_queries<Parts>,
           .keys = pack_keys<Parts>,
           .values = pack_values<Parts>,
@@ -109,6 +113,7 @@ constexpr Products products_in_common() {
           .merge = simd::merge,
           .adopt = simd::adopt,
           .suspects = suspects,
+          .overflown = simd::infinite_lanes,
           .finish = finish};
 }
 

@@ -184,9 +184,11 @@ constexpr DType kDType = std::is_same_v<T, float> ? DType::kF32
                          : std::is_same_v<T, f16> ? DType::kF16
                                                   : DType::kBF16;
 
+constexpr int kHead = 16;  // floats before the queries: what the finished score is multiplied by
+
 template <class T>
 Sizes few_sizes(int dim, int value_dim) {
-  return {.queries = sizeof(float) * kFewLanes * static_cast<std::size_t>(Plain::row(dim)),
+  return {.queries = sizeof(float) * (kHead + kFewLanes * static_cast<std::size_t>(Plain::row(dim))),
           .keys = sizeof(T) * kTile * static_cast<std::size_t>(dim),
           .values = sizeof(T) * kTile * static_cast<std::size_t>(value_dim),
           .weights = 0,
@@ -195,19 +197,23 @@ Sizes few_sizes(int dim, int value_dim) {
 
 template <class T>
 void few_queries(const Rows& rows, const std::int64_t* slots, int count, int dim, float scale, void* q) {
-  auto* const to = static_cast<float*>(q);
+  const ScaleSplit split(scale);
+  static_cast<float*>(q)[0] = split.of_score;
+  auto* const to = static_cast<float*>(q) + kHead;
   std::fill_n(to, kFewLanes * Plain::row(dim), 0.0f);
   for (int i = 0; i < count; ++i) {
     Rows row = rows.from(slots[i]);
     row.row_stride = 0;
     widen(row, 1, dim, to + i * Plain::row(dim));
-    for (int c = 0; c < dim; ++c) to[i * Plain::row(dim) + c] *= scale;
+    for (int c = 0; c < dim; ++c) to[i * Plain::row(dim) + c] *= split.of_query;
   }
 }
 
 template <class T>
 void few_scores(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
-  HWY_DYNAMIC_DISPATCH(FewScores)(static_cast<const float*>(q), Plain::row(dim), kDType<T>, k.data, k.stride, dim, keys, lanes, s);
+  const auto* const head = static_cast<const float*>(q);
+  HWY_DYNAMIC_DISPATCH(FewScores)(head + kHead, Plain::row(dim), kDType<T>, k.data, k.stride, dim, keys, lanes, s);
+  scale_scores(head[0], keys, lanes, s);
 }
 
 template <class T>
@@ -228,6 +234,8 @@ constexpr Products few_products_of() {
           .sizes = few_sizes<T>,
           .unusual_queries = nullptr,
           .unusual_keys = nullptr,
+          .unusual_values = nullptr,
+          .scores_overflow = true,
           .load_queries = few_queries<T>,
           .keys = few_rows<T>,
           .values = few_rows<T>,
@@ -237,6 +245,7 @@ constexpr Products few_products_of() {
           .merge = few_merge<Plain>,
           .adopt = few_adopt<Plain>,
           .suspects = few_suspects<Plain, false>,
+          .overflown = few_overflown<Plain>,
           .finish = few_finish<Plain>};
 }
 

@@ -9,13 +9,17 @@ namespace {
 
 constexpr std::size_t kLine = kTile * sizeof(float);
 
+constexpr int kHead = 16;  // floats before the queries: what the finished score is multiplied by
+
 Sizes sizes(int dim, int value_dim) {
   const std::size_t keys = kLine * static_cast<std::size_t>(dim), values = kLine * static_cast<std::size_t>(value_dim);
-  return {.queries = keys, .keys = keys, .values = values, .weights = 0, .output = values};
+  return {.queries = kHead * sizeof(float) + keys, .keys = keys, .values = values, .weights = 0, .output = values};
 }
 
 void queries(const Rows& rows, const std::int64_t* slots, int count, int dim, float scale, void* q) {
-  load_queries(rows, slots, count, dim, scale, static_cast<float*>(q));
+  const ScaleSplit split(scale);
+  static_cast<float*>(q)[0] = split.of_score;
+  load_queries(rows, slots, count, dim, split.of_query, static_cast<float*>(q) + kHead);
 }
 
 Operand float_rows(const Rows& rows, int count, int columns, void* buffer) {
@@ -25,7 +29,9 @@ Operand float_rows(const Rows& rows, int count, int columns, void* buffer) {
 }
 
 void scores_of(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
-  scores(static_cast<const float*>(q), static_cast<const float*>(k.data), k.stride, dim, keys, lanes, s);
+  const auto* const head = static_cast<const float*>(q);
+  scores(head + kHead, static_cast<const float*>(k.data), k.stride, dim, keys, lanes, s);
+  scale_scores(head[0], keys, lanes, s);
 }
 
 void absorb_in_place(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void*) {
@@ -43,6 +49,8 @@ constexpr Products products_for(int query_tiles) {
           .sizes = sizes,
           .unusual_queries = nullptr,
           .unusual_keys = nullptr,
+          .unusual_values = nullptr,
+          .scores_overflow = true,
           .load_queries = queries,
           .keys = float_rows,
           .values = float_rows,
@@ -51,7 +59,8 @@ constexpr Products products_for(int query_tiles) {
           .mix = mix_floats,
           .merge = merge,
           .adopt = adopt,
-          .suspects = nan_lanes,
+          .suspects = infinite_lanes,
+          .overflown = infinite_lanes,
           .finish = finish_lanes};
 }
 
@@ -66,11 +75,13 @@ void adopt(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t lan
   }
 }
 
-std::uint64_t nan_lanes(const SoftmaxRows& state, int value_dim, int lanes) {
-  std::uint64_t found = 0;
+std::uint64_t infinite_lanes(const SoftmaxRows& state, int value_dim, int lanes) {
+  float nothing[kTile] = {};  // 0, or NaN where anything is not finite
   for (std::int64_t c = 0; c < value_dim; ++c) {
-    for (int i = 0; i < lanes; ++i) found |= static_cast<std::uint64_t>(std::isnan(state.o[c * kTile + i])) << i;
+    for (int i = 0; i < lanes; ++i) nothing[i] += 0.0f * state.o[c * kTile + i];
   }
+  std::uint64_t found = 0;
+  for (int i = 0; i < lanes; ++i) found |= static_cast<std::uint64_t>(std::isnan(nothing[i])) << i;
   return found;
 }
 

@@ -1,0 +1,39 @@
+// DoubleFold: O of rows whose sums left f32 (Products::overflown), once more from key 0 in double. Tiles of keys in ascending order from
+// the start state: what a row gets depends on nothing but the row and the keys it sees.
+//
+//   for each visible tile:  S by the careful words;  absorb, mix in double;      O = o / l, rounded once to the output's dtype
+//
+// O alone: L and the statistics are sums of weights, which cannot leave f32. o <= Tk max |V| < 2^192 stays in double, so O is right
+// wherever it is within the output's range. Cost: up to ten times a fold in f32, for the tiles of queries that hold such a row.
+// Memory per thread: 64 x 64 weights and 64 x Dv sums in double. Checked: laws/overflow_test.cpp.
+#pragma once
+
+#include <cstdint>
+
+#include "base/arena.hpp"
+#include "walk/tile_scores.hpp"
+
+namespace heed::walk {
+
+class DoubleFold {
+ public:
+  /// What it works with besides: a tile of scores and a tile of widened values [64, Dv].
+  struct Buffers {
+    float *s, *v;
+  };
+  [[nodiscard]] static std::size_t bytes(const plan::Body& body);
+  DoubleFold(const plan::Body& body, base::Arena& arena);
+  /// Writes O of `rows` of the tile of queries that `scores` is bound to; `row`: which tile of queries it is.
+  void fold(TileScores& scores, const TensorView& v, const QueryTile& queries, std::int64_t row, std::uint64_t rows, const Buffers& buffers,
+            const TensorSpan& out);
+
+ private:
+  void start(const QueryTile& queries);
+  void write(const QueryTile& queries, std::uint64_t rows, const TensorSpan& out) const;
+
+  const plan::Body& body_;
+  kernel::DoubleRows state_;
+  double *p_, *rescale_;
+};
+
+}  // namespace heed::walk
