@@ -2,7 +2,7 @@
 // simd, dot and amx machines, for tiles and for few queries, in every dtype (amx emulated where there is no matrix unit).
 //
 //   scores, absorb + mix, merge, adopt, finish    shapes that are no multiple of anything, rows in every layout
-//   unusual, suspects                             find what they are to find and nothing else; packed values count it as 0
+//   unusual, suspects, overflown                  find what they are to find and nothing else; packed values count it as 0
 //   phrase                                        the softmax of the scores that the words make, and when it calls Alter
 //   lanes                                         a row depends on nothing but the row: not on NaN or huge numbers beside it
 //
