@@ -6,7 +6,7 @@
 // Numbers that a machine's products do not take (`unusual`: not finite, or outside the range in which its arithmetic is exact enough)
 // count as 0 in packed values; rows that see one are folded once more by the careful words and adopted, so what a row gets depends on
 // nothing but the row and the keys it sees. Sums that leave f32 although their numbers are finite: where `unusual` bounds q and k, scores
-// cannot; elsewhere (`scores_overflow`) a score that is not finite is made again in double. O that is not finite in the end (`overflown`)
+// cannot; elsewhere a score that is not finite is made again in double. O that is not finite in the end (`overflown`)
 // is folded again in double (walk/double_fold.hpp).
 #pragma once
 
@@ -74,15 +74,14 @@ struct Products {
   std::uint64_t (*unusual_queries)(const Rows& rows, int count, int columns);
   std::uint64_t (*unusual_keys)(const Rows& rows, int count, int columns);
   std::uint64_t (*unusual_values)(const Rows& rows, int count, int columns);
-  /// Scores of numbers that are not `unusual` may leave f32: whoever makes scores looks at them (TileScores).
-  bool scores_overflow;
   /// Queries, row i at element offset slots[i] (rows.row_stride is 1); lanes beyond `count` are zero.
   void (*load_queries)(const Rows& rows, const std::int64_t* slots, int count, int dim, float scale, void* q);
   /// Rows of keys or values where they lie, or packed into `buffer`.
   Operand (*keys)(const Rows& rows, int count, int dim, void* buffer);
   Operand (*values)(const Rows& rows, int count, int value_dim, void* buffer);
-  /// S = scale Q K^T.
-  void (*scores)(const void* q, const Operand& k, int dim, int keys, int lanes, float* s);
+  /// S = scale Q K^T. False when a score is not finite: sums of finite numbers may leave f32, and are made again (TileScores::mend).
+  /// Products to which q and k that large are `unusual` say true.
+  bool (*scores)(const void* q, const Operand& k, int dim, int keys, int lanes, float* s);
   /// Words::absorb; P goes to `p` in the machine's form.
   void (*absorb)(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void* p);
   /// O <- O rescale + V^T P.

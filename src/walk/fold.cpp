@@ -329,8 +329,7 @@ class Fold {
   /// Word by word: scores, what alters them, softmax, mix.
   void fold_tile(Worker& w, const RowState& part, const KeyTile& tile, const kernel::Alter& alter) const {
     const int lanes = w.scores.lanes();
-    products_.scores(w.scores.queries(), tile.k, dim_, tile.keys, lanes, w.s);
-    w.scores.mend(tile.tile, w.s);
+    if (!products_.scores(w.scores.queries(), tile.k, dim_, tile.keys, lanes, w.s)) w.scores.mend(tile.tile, w.s);
     if (tile.altered) alter(tile, w.s, 0, lanes);
     products_.absorb(w.s, tile.keys, lanes, part.softmax, w.rescale, w.weights);
     products_.mix(w.weights, tile.v, value_dim_, tile.keys, lanes, w.rescale, part.softmax.o);

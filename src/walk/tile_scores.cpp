@@ -1,7 +1,6 @@
 #include "walk/tile_scores.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 namespace heed::walk {
@@ -34,8 +33,6 @@ std::size_t TileScores::bytes(const plan::Body& body, const kernel::Products& pr
 
 TileScores::TileScores(const plan::Body& body, const kernel::Products& products, base::Arena& arena, std::int64_t places)
     : body_(body), products_(products), words_(kernel::best_words()), split_(static_cast<float>(body.scale)) {
-  // Similarities of f16 are below 2^48.
-  mends_ = products.scores_overflow && (body.problem.dtype != DType::kF16 || std::fabs(body.scale) > 0x1p64);
   const auto sizes = products.sizes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
   const auto tile = static_cast<std::size_t>(kTile * body.problem.dim);
   query_bytes_ = base::rounded(sizes.queries);
@@ -137,8 +134,7 @@ void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
   const kernel::Rows rows = k_.from(tile * kTile);
   if (unusual_ != 0 || (products_.unusual_keys != nullptr && products_.unusual_keys(rows, count, dim) != 0))
     return make_carefully(tile, verdict, s);
-  products_.scores(queries_, products_.keys(rows, count, dim, key_buffer_), dim, count, lanes_, s);
-  mend(tile, s);
+  if (!products_.scores(queries_, products_.keys(rows, count, dim, key_buffer_), dim, count, lanes_, s)) mend(tile, s);
   alter(tile, verdict, s);
 }
 
@@ -147,7 +143,7 @@ void TileScores::make_carefully(std::int64_t tile, Verdict verdict, float* s) {
   widen_operands(tile);
   words_.scores(qt_, widened_, dim, dim, keys(tile), lanes_, s);
   kernel::scale_scores(split_.of_score, keys(tile), lanes_, s);
-  mend_widened(tile, s);
+  if (!words_.finite(s, keys(tile), lanes_)) mend_widened(tile, s);
   alter(tile, verdict, s);
 }
 
@@ -159,14 +155,13 @@ void TileScores::widen_operands(std::int64_t tile) {
 }
 
 void TileScores::mend(std::int64_t tile, float* s) {
-  if (!mends_ || words_.finite(s, keys(tile), lanes_)) return;
   widen_operands(tile);
   mend_widened(tile, s);
 }
 
 void TileScores::mend_widened(std::int64_t tile, float* s) {
   const int dim = static_cast<int>(body_.problem.dim);
-  if (!words_.finite(s, keys(tile), lanes_)) words_.scores_again(qt_, widened_, dim, dim, keys(tile), lanes_, split_.of_score, s);
+  words_.scores_again(qt_, widened_, dim, dim, keys(tile), lanes_, split_.of_score, s);
 }
 
 void TileScores::alter(std::int64_t tile, Verdict verdict, float* s) {

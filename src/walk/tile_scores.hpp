@@ -52,8 +52,7 @@ class TileScores {
   /// The same by the careful words.
   void make_carefully(std::int64_t tile, Verdict verdict, float* s);
   /// Scaled scores that the products just made, before alter(): those that are not finite once more in double, each by itself. NaN where
-  /// the similarity of finite numbers is beyond f32. Cost where all are finite: a look at each, 1 / D of the products; none at all where
-  /// scores cannot leave f32.
+  /// the similarity of finite numbers is beyond f32.
   void mend(std::int64_t tile, float* s);
   /// s <- formulas and mask on scaled scores of all lanes, or of lanes [first, first + lanes) where s points at the first.
   void alter(std::int64_t tile, Verdict verdict, float* s);
@@ -89,7 +88,6 @@ class TileScores {
   kernel::Rows q_, k_;
   QueryTile tile_;
   kernel::ScaleSplit split_;
-  bool mends_;                                 // scores of finite numbers can leave f32
   std::array<std::int64_t, kTile> offsets_{};  // of the queries in q, in elements
   std::array<std::int64_t, kTile> positions_{};
   std::uint64_t unusual_ = 0;

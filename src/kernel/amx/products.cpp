@@ -71,7 +71,7 @@ Operand keys(const Rows& rows, int count, int dim, void* buffer) {
 }
 
 template <int Parts>
-void scores(const void* q, const Operand& k, int dim, int count, int lanes, float* s) {
+bool scores(const void* q, const Operand& k, int dim, int count, int lanes, float* s) {
   constexpr auto kParts = pairs::score_products<Parts>();
   const pairs::Queries queries = pairs::queries_of(q, dim);
   product<kParts.size(), kParts>({.a = static_cast<const std::uint16_t*>(k.data),
@@ -87,6 +87,7 @@ void scores(const void* q, const Operand& k, int dim, int count, int lanes, floa
     for (int lane = 0; lane < lanes; lane += 16)
       _mm512_storeu_ps(s + j * kTile + lane, _mm512_mul_ps(_mm512_loadu_ps(s + j * kTile + lane), scale));
   }
+  return true;
 }
 
 template <int Parts>

@@ -67,9 +67,9 @@ Operand rows_of(const Rows& rows, int count, int columns, void* buffer) {
   return _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xDD));
 }
 
-/// Scores of 16 / R keys from `key` on for queries [first, first + R).
+/// Scores of 16 / R keys from `key` on for queries [first, first + R); returned as well.
 template <int R>
-void score_block(const bf16* q, const Operand& k, int dim, int key, int keys, int first, __m512 scale, float* s) {
+__m512 score_block(const bf16* q, const Operand& k, int dim, int key, int keys, int first, __m512 scale, float* s) {
   constexpr int kKeys = 16 / R;
   __m512 sum[16];
 #pragma GCC unroll 16
@@ -91,22 +91,27 @@ void score_block(const bf16* q, const Operand& k, int dim, int key, int keys, in
     }
   }
   alignas(64) float all[16];
-  _mm512_store_ps(all, _mm512_mul_ps(sums_of(sum), scale));
+  const __m512 scores = _mm512_mul_ps(sums_of(sum), scale);
+  _mm512_store_ps(all, scores);
   for (int j = 0; j < std::min(kKeys, keys - key); ++j) std::memcpy(s + (key + j) * kTile + first, all + j * R, R * sizeof(float));
+  return scores;
 }
 
-void few_scores(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
+bool few_scores(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
   const __m512 scale = _mm512_set1_ps(static_cast<const float*>(q)[0]);
+  __m512 nothing = _mm512_setzero_ps();  // becomes NaN where a score is not finite
+  const auto look = [&](__m512 scores) { nothing = _mm512_fmadd_ps(scores, _mm512_setzero_ps(), nothing); };
   const auto* const queries = reinterpret_cast<const bf16*>(static_cast<const float*>(q) + 16);
   if (lanes == 1) {
-    for (int key = 0; key < keys; key += 16) score_block<1>(queries, k, dim, key, keys, 0, scale, s);
+    for (int key = 0; key < keys; key += 16) look(score_block<1>(queries, k, dim, key, keys, 0, scale, s));
   } else if (lanes == 2) {
-    for (int key = 0; key < keys; key += 8) score_block<2>(queries, k, dim, key, keys, 0, scale, s);
+    for (int key = 0; key < keys; key += 8) look(score_block<2>(queries, k, dim, key, keys, 0, scale, s));
   } else {
     for (int key = 0; key < keys; key += 4) {
-      for (int first = 0; first < lanes; first += 4) score_block<4>(queries, k, dim, key, keys, first, scale, s);
+      for (int first = 0; first < lanes; first += 4) look(score_block<4>(queries, k, dim, key, keys, first, scale, s));
     }
   }
+  return _mm512_cmp_ps_mask(nothing, nothing, _CMP_UNORD_Q) == 0;
 }
 
 /// The softmax with 16 / W keys of W lanes to a vector, W = 4 or 8: see Words::absorb.
@@ -264,7 +269,6 @@ constexpr Products kFew{.name = "dot, few queries",
                         .unusual_queries = large,
                         .unusual_keys = nullptr,
                         .unusual_values = nullptr,
-                        .scores_overflow = true,
                         .load_queries = load_queries,
                         .keys = rows_of,
                         .values = rows_of,

@@ -93,7 +93,7 @@ Operand keys(const Rows& rows, int count, int dim, void* buffer) {
 }
 
 template <int Parts>
-void scores(const void* q, const Operand& k, int dim, int count, int lanes, float* s) {
+bool scores(const void* q, const Operand& k, int dim, int count, int lanes, float* s) {
   constexpr auto kParts = pairs::score_products<Parts>();
   const pairs::Queries queries = pairs::queries_of(q, dim);
   outer<kParts.size(), kParts>({.a = static_cast<const std::uint16_t*>(k.data),
@@ -106,6 +106,7 @@ void scores(const void* q, const Operand& k, int dim, int count, int lanes, floa
                                 .scale = queries.scale,
                                 .rescale = nullptr},
                                count, lanes);
+  return true;
 }
 
 template <int Parts>

@@ -103,7 +103,6 @@ constexpr Products products_in_common() {
           .unusual_queries = unusual,
           .unusual_keys = unusual,
           .unusual_values = unusual_values,
-          .scores_overflow = false,
           .load_queries = load_queries<Parts>,
           .keys = pack_keys<Parts>,
           .values = pack_values<Parts>,

@@ -52,8 +52,9 @@ HWY_INLINE void prefetch(const void* from) {
   __builtin_prefetch(from, 0, 2);
 }
 
+/// Scores of one key; their sum.
 template <int R, class T>
-HWY_INLINE void score_key(const float* q, std::int64_t q_row, const T* k, std::int64_t stride, int dim, float* s) {
+HWY_INLINE float score_key(const float* q, std::int64_t q_row, const T* k, std::int64_t stride, int dim, float* s) {
   const DF d;
   const int width = static_cast<int>(hn::Lanes(d));
   VF sum[1][R], sums[1][R];
@@ -77,18 +78,25 @@ HWY_INLINE void score_key(const float* q, std::int64_t q_row, const T* k, std::i
     if constexpr (kChain != 0) sum[0][r] = hn::Add(sums[0][r], sum[0][r]);
     s[r] = hn::GetLane(hn::SumOfLanes(d, sum[0][r]));
   }
+  float all = s[0];
+#pragma GCC unroll 4
+  for (int r = 1; r < R; ++r) all += s[r];
+  return all;
 }
 
+/// Whether all are finite, and not so large that it is in doubt.
 template <class T>
-HWY_INLINE void few_scores(const float* q, std::int64_t q_row, const T* k, std::int64_t stride, int dim, int keys, int lanes, float* s) {
+HWY_INLINE bool few_scores(const float* q, std::int64_t q_row, const T* k, std::int64_t stride, int dim, int keys, int lanes, float* s) {
+  float nothing = 0;  // becomes NaN where a score is not finite
   for (int key = 0; key < keys; ++key) {
     const T* const row = k + key * stride;
     float* const to = s + key * 64;
     int first = 0;
-    for (; first + 4 <= lanes; first += 4) score_key<4>(q + first * q_row, q_row, row, stride, dim, to + first);
-    for (; first + 2 <= lanes; first += 2) score_key<2>(q + first * q_row, q_row, row, stride, dim, to + first);
-    if (first < lanes) score_key<1>(q + first * q_row, q_row, row, stride, dim, to + first);
+    for (; first + 4 <= lanes; first += 4) nothing += 0.0f * score_key<4>(q + first * q_row, q_row, row, stride, dim, to + first);
+    for (; first + 2 <= lanes; first += 2) nothing += 0.0f * score_key<2>(q + first * q_row, q_row, row, stride, dim, to + first);
+    if (first < lanes) nothing += 0.0f * score_key<1>(q + first * q_row, q_row, row, stride, dim, to + first);
   }
+  return nothing == 0;
 }
 
 /// Columns [column, column + N vectors) of R queries.
@@ -150,11 +158,11 @@ HWY_INLINE void few_mix(const float* p, const T* v, std::int64_t stride, int val
   if (first < lanes) mix_rows<1>(p + first, v, stride, value_dim, keys, rescale + first, o + first * o_row, o_row);
 }
 
-void FewScores(const float* q, std::int64_t q_row, DType dtype, const void* k, std::int64_t stride, int dim, int keys, int lanes,
+bool FewScores(const float* q, std::int64_t q_row, DType dtype, const void* k, std::int64_t stride, int dim, int keys, int lanes,
                float* s) {
   if (dtype == DType::kF32) return few_scores(q, q_row, static_cast<const float*>(k), stride, dim, keys, lanes, s);
   if (dtype == DType::kF16) return few_scores(q, q_row, static_cast<const f16*>(k), stride, dim, keys, lanes, s);
-  few_scores(q, q_row, static_cast<const bf16*>(k), stride, dim, keys, lanes, s);
+  return few_scores(q, q_row, static_cast<const bf16*>(k), stride, dim, keys, lanes, s);
 }
 
 void FewMix(const float* p, DType dtype, const void* v, std::int64_t stride, int value_dim, int keys, int lanes, const float* rescale,
@@ -210,10 +218,12 @@ void few_queries(const Rows& rows, const std::int64_t* slots, int count, int dim
 }
 
 template <class T>
-void few_scores(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
+bool few_scores(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
   const auto* const head = static_cast<const float*>(q);
-  HWY_DYNAMIC_DISPATCH(FewScores)(head + kHead, Plain::row(dim), kDType<T>, k.data, k.stride, dim, keys, lanes, s);
+  const bool all = HWY_DYNAMIC_DISPATCH(FewScores)(head + kHead, Plain::row(dim), kDType<T>, k.data, k.stride, dim, keys, lanes, s);
+  if (head[0] == 1) return all;
   scale_scores(head[0], keys, lanes, s);
+  return finite(s, keys, lanes);
 }
 
 template <class T>
@@ -235,7 +245,6 @@ constexpr Products few_products_of() {
           .unusual_queries = nullptr,
           .unusual_keys = nullptr,
           .unusual_values = nullptr,
-          .scores_overflow = true,
           .load_queries = few_queries<T>,
           .keys = few_rows<T>,
           .values = few_rows<T>,

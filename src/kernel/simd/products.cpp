@@ -28,10 +28,11 @@ Operand float_rows(const Rows& rows, int count, int columns, void* buffer) {
   return {buffer, columns};
 }
 
-void scores_of(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
+bool scores_of(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
   const auto* const head = static_cast<const float*>(q);
   scores(head + kHead, static_cast<const float*>(k.data), k.stride, dim, keys, lanes, s);
   scale_scores(head[0], keys, lanes, s);
+  return finite(s, keys, lanes);
 }
 
 void absorb_in_place(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void*) {
@@ -50,7 +51,6 @@ constexpr Products products_for(int query_tiles) {
           .unusual_queries = nullptr,
           .unusual_keys = nullptr,
           .unusual_values = nullptr,
-          .scores_overflow = true,
           .load_queries = queries,
           .keys = float_rows,
           .values = float_rows,
