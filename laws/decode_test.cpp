@@ -8,6 +8,7 @@
 
 #include "base/cpu.hpp"
 #include "laws/support/case.hpp"
+#include "laws/support/hidden.hpp"
 
 namespace heed::laws {
 namespace {
@@ -48,6 +49,19 @@ TEST_P(Decode, EveryNumberOfRows) {
         of.mask = "causal";
         of.align = queries <= keys ? Align::end() : Align::start();
         expect_lawful(of);
+      }
+    }
+  }
+}
+
+TEST_P(Decode, WhatIsHiddenChangesNoBit) {
+  for (const DType dtype : kDtypes) {
+    for (const auto& [queries, heads] : {std::pair{1, 8}, {2, 8}, {3, 4}, {8, 2}}) {
+      for (const Memory memory : {Memory::kDense, Memory::kColumns}) {
+        Case of{.heads = heads, .kv_heads = 2, .queries = queries, .keys = 130, .dim = 40, .value_dim = 72, .dtype = dtype};
+        of.memory = memory;
+        of.mask = queries == 1 ? "k % 3 != 1" : "causal & (k + q) % 3 != 1";
+        EXPECT_EQ(hidden_violation(of, "decode"), "") << of.text();
       }
     }
   }

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "laws/support/case.hpp"
+#include "laws/support/hidden.hpp"
 
 namespace heed::laws {
 namespace {
@@ -115,6 +116,19 @@ TEST(Determinism, MovingTheFutureLeavesThePastBitEqual) {
           << kernel << " at " << now;
       EXPECT_EQ(std::memcmp(before.lse.view().data, after.lse.view().data, static_cast<std::size_t>(now) * sizeof(float)), 0)
           << kernel << " at " << now;
+    }
+  }
+}
+
+TEST(Determinism, WhatIsHiddenChangesNoBit) {
+  for (const std::string& kernel : kernels()) {
+    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+      for (const char* mask : {"causal", "(k + q) % 3 != 1"}) {
+        Case of{.heads = 2, .kv_heads = 1, .queries = 70, .keys = 130, .dim = 24, .value_dim = 40, .dtype = dtype, .mask = mask};
+        if (kernel == "reference") of.queries = 6;
+        of.scores = {"alibi(slope)"};
+        EXPECT_EQ(hidden_violation(of, kernel), "") << kernel << " " << of.text();
+      }
     }
   }
 }

@@ -24,6 +24,34 @@ Operand few_rows(const Rows& rows, int count, int columns, void* buffer) {
   return {buffer, columns};
 }
 
+inline bool few_finite(float x) {
+  return std::isfinite(x);
+}
+inline bool few_finite(bf16 x) {
+  return (x.bits & 0x7F80U) != 0x7F80U;
+}
+inline bool few_finite(f16 x) {
+  return (x.bits & 0x7C00U) != 0x7C00U;
+}
+
+/// Products::clean_values.
+template <class T>
+std::uint64_t few_clean(const Rows& rows, int count, int columns, void* buffer, Operand& clean) {
+  auto* const to = static_cast<T*>(buffer);
+  std::uint64_t found = 0;
+  for (int row = 0; row < count; ++row) {
+    const auto* const from = static_cast<const T*>(rows.data) + row * rows.row_stride;
+    for (int c = 0; c < columns; ++c) {
+      const T value = from[c * rows.column_stride];
+      const bool finite = few_finite(value);
+      to[row * columns + c] = finite ? value : T{};
+      found |= static_cast<std::uint64_t>(!finite) << row;
+    }
+  }
+  clean = {buffer, columns};
+  return found;
+}
+
 template <class Order>
 void few_merge(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int lanes) {
   const std::int64_t row = Order::row(value_dim);
@@ -48,19 +76,20 @@ void few_adopt(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t
   }
 }
 
-/// Rows with NaN; where denormals are flushed, also rows so small that it could be felt. Columns beyond Dv hold 0, or NaN with the rest.
+/// Rows that are not finite; where denormals are flushed, also rows so small that it could be felt. Columns beyond Dv hold 0, or NaN with
+/// the rest.
 template <class Order, bool FlushesDenormals>
 std::uint64_t few_suspects(const SoftmaxRows& state, int value_dim, int lanes) {
   const std::int64_t row = Order::row(value_dim);
   std::uint64_t found = 0;
   for (int i = 0; i < lanes; ++i) {
-    int nans = 0, sizeable = 0;
+    int beyond = 0, sizeable = 0;
     for (std::int64_t c = i * row; c < (i + 1) * row; ++c) {
-      nans += state.o[c] != state.o[c];
+      beyond += state.o[c] - state.o[c] != 0;
       sizeable += state.o[c] > 0x1p-100f || state.o[c] < -0x1p-100f;
     }
     const bool begun = state.m[i] != -INFINITY;
-    if (nans != 0 || (FlushesDenormals && begun && sizeable == 0)) found |= std::uint64_t{1} << i;
+    if (beyond != 0 || (FlushesDenormals && begun && sizeable == 0)) found |= std::uint64_t{1} << i;
   }
   return found;
 }

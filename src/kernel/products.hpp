@@ -100,6 +100,10 @@ struct Products {
   /// Folds a list of tiles at once; null: word by word.
   void (*phrase)(const Phrase& phrase) = nullptr;
   std::size_t (*phrase_bytes)(int dim, int value_dim) = nullptr;
+  /// Values as `values` gives them, copied into `buffer` ([64, Dv] of four bytes) with 0 for every number that is not finite; bit j: row j
+  /// held one. A zero weight times NaN is NaN: of a block whose rows come out as suspects, what rows are that see no such number is
+  /// told by folding it again so. Null where `values` leaves 0 already, or where the careful words make the bits of the products.
+  std::uint64_t (*clean_values)(const Rows& rows, int count, int value_dim, void* buffer, Operand& clean) = nullptr;
 };
 
 }  // namespace heed::kernel

@@ -291,25 +291,35 @@ class Fold {
     }
   }
 
+  /// Formulas, mask and statistics on the scores of a tile.
+  [[nodiscard]] auto alteration(Worker& w, const RowState& part) const {
+    return [this, &w, &part](const KeyTile& tile, float* s, int first, int lanes) {
+      w.scores.alter(tile.tile, tile.verdict, s, first, lanes);
+      if (body_.problem.statistics) kernel::best_words().tally(s, tile.keys, lanes, from_lane(part.tally, first));
+    };
+  }
+
+  [[nodiscard]] KeyTile key_tile(const Worker& w, const kernel::Operand& k, const kernel::Operand& v, std::int64_t tile,
+                                 Verdict verdict) const {
+    return {.k = k,
+            .v = v,
+            .keys = w.scores.keys(tile),
+            .altered = body_.problem.statistics || w.scores.alters(verdict),
+            .tile = tile,
+            .verdict = verdict};
+  }
+
   /// Folds the visible tiles of a block into `part`; false when there are none.
   bool fold_block(Worker& w, const RowState& part, const Band& band, std::int64_t n, Block& block) const {
     part.clear();
     std::array<KeyTile, kMostTiles> tiles{};
     std::size_t count = 0;
-    const auto alter = [&](const KeyTile& tile, float* s, int first, int lanes) {
-      w.scores.alter(tile.tile, tile.verdict, s, first, lanes);
-      if (body_.problem.statistics) kernel::best_words().tally(s, tile.keys, lanes, from_lane(part.tally, first));
-    };
+    const auto alter = alteration(w, part);
     const kernel::Alter altering(alter);
     each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
       if (band.tiles == 1) pack_tile(w, band, block, tile, sharing_.packed_tiles == 1 ? 0 : tile - block.first);
       const auto at = static_cast<std::size_t>(tile - block.first);
-      const KeyTile next{.k = block.k[at],
-                         .v = block.v[at],
-                         .keys = w.scores.keys(tile),
-                         .altered = body_.problem.statistics || w.scores.alters(verdict),
-                         .tile = tile,
-                         .verdict = verdict};
+      const KeyTile next = key_tile(w, block.k[at], block.v[at], tile, verdict);
       if (products_.phrase == nullptr) fold_tile(w, part, next, altering);
       tiles[count++] = next;
     });
@@ -328,17 +338,59 @@ class Fold {
 
   /// Word by word: scores, what alters them, softmax, mix.
   void fold_tile(Worker& w, const RowState& part, const KeyTile& tile, const kernel::Alter& alter) const {
+    score_tile(w, tile, alter);
+    mix_tile(w, part, tile);
+  }
+  void score_tile(Worker& w, const KeyTile& tile, const kernel::Alter& alter) const {
     const int lanes = w.scores.lanes();
     if (!products_.scores(w.scores.queries(), tile.k, dim_, tile.keys, lanes, w.s)) w.scores.mend(tile.tile, w.s);
     if (tile.altered) alter(tile, w.s, 0, lanes);
+  }
+  void mix_tile(Worker& w, const RowState& part, const KeyTile& tile) const {
+    const int lanes = w.scores.lanes();
     products_.absorb(w.s, tile.keys, lanes, part.softmax, w.rescale, w.weights);
     products_.mix(w.weights, tile.v, value_dim_, tile.keys, lanes, w.rescale, part.softmax.o);
+  }
+
+  /// The visible tiles of a block once more where V holds NaN or infinities, with 0 in their place: the rows that do not see them get the
+  /// bits that they get where V is finite. Returns the rows that see one.
+  std::uint64_t fold_cleaned(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
+    const std::int64_t g = body_.layout.kv_head(band.h);
+    const auto clean = [&](std::int64_t tile, kernel::Operand& v) {
+      return products_.clean_values(rows_of(in_.v, band.b, g).from(tile * kTile), w.scores.keys(tile), value_dim_, w.careful_v, v);
+    };
+    std::uint64_t found = 0, rows = 0;
+    kernel::Operand v;
+    each_tile(band, n, block, [&](std::int64_t tile, Verdict) { found |= clean(tile, v); });
+    if (found == 0) return 0;
+    part.clear();
+    const int lanes = w.scores.lanes();
+    const auto alter = alteration(w, part);
+    const kernel::Alter altering(alter);
+    each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
+      const kernel::Rows k = rows_of(in_.k, band.b, g).from(tile * kTile);
+      const kernel::Operand keys = products_.keys(k, w.scores.keys(tile), dim_, w.k_buffer);
+      std::uint64_t left = clean(tile, v);
+      const KeyTile next = key_tile(w, keys, v, tile, verdict);
+      score_tile(w, next, altering);
+      for (; left != 0; left &= left - 1) {
+        const float* const s = w.s + std::countr_zero(left) * kTile;
+        for (int i = 0; i < lanes; ++i) rows |= static_cast<std::uint64_t>(s[i] != kMinusInfinity) << i;
+      }
+      mix_tile(w, part, next);
+    });
+    return rows;
   }
 
   /// Rows that met numbers which the products do not take are folded again by the careful words.
   void mend(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
     const int lanes = w.scores.lanes();
-    std::uint64_t rows = w.scores.unusual_queries() | products_.suspects(part.softmax, value_dim_, lanes);
+    std::uint64_t rows = products_.suspects(part.softmax, value_dim_, lanes);
+    if (rows != 0 && products_.clean_values != nullptr) {
+      rows = fold_cleaned(w, part, band, n, block);
+      rows |= products_.suspects(part.softmax, value_dim_, lanes);
+    }
+    rows |= w.scores.unusual_queries();
     if (rows == 0 && !block.any_unusual) return;
     const kernel::Words& words = kernel::best_words();
     w.careful.clear();

@@ -279,7 +279,8 @@ constexpr Products kFew{.name = "dot, few queries",
                         .adopt = few_adopt<Interleaved>,
                         .suspects = few_suspects<Interleaved, true>,
                         .overflown = few_overflown<Interleaved>,
-                        .finish = few_finish<Interleaved>};
+                        .finish = few_finish<Interleaved>,
+                        .clean_values = few_clean<bf16>};
 
 }  // namespace heed::kernel::dot
 HEED_PAIRS_END

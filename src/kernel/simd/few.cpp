@@ -255,7 +255,8 @@ constexpr Products few_products_of() {
           .adopt = few_adopt<Plain>,
           .suspects = few_suspects<Plain, false>,
           .overflown = few_overflown<Plain>,
-          .finish = few_finish<Plain>};
+          .finish = few_finish<Plain>,
+          .clean_values = few_clean<T>};
 }
 
 }  // namespace
