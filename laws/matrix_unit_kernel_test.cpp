@@ -10,7 +10,9 @@
 #include "base/cpu.hpp"
 #include "kernel/pairs/target.hpp"
 #include "laws/support/case.hpp"
+#include "laws/support/hidden.hpp"
 #include "laws/support/matrix_unit.hpp"
+#include "laws/support/whole.hpp"
 
 #if HEED_PAIRS
 #include "kernel/amx/amx.hpp"
@@ -133,6 +135,18 @@ TEST_F(MatrixUnitKernel, NumbersTheUnitDoesNotTake) {
       }
     }
   }
+}
+
+TEST_F(MatrixUnitKernel, WhatIsHiddenChangesNoBit) {
+  for (const DType dtype : kDtypes) {
+    Case of{.heads = 1, .kv_heads = 1, .queries = 40, .keys = 100, .dim = 24, .value_dim = 24, .dtype = dtype, .mask = "causal"};
+    EXPECT_EQ(hidden_violation(of, "amx"), "") << of.text();
+  }
+}
+
+TEST_F(MatrixUnitKernel, CensusRowsSumToOne) {
+  for (const Case& of : census_cases({.heads = 1, .kv_heads = 1, .queries = 20, .keys = 100, .dim = 64, .value_dim = 8}))
+    EXPECT_EQ(census_violation(Draw(of), "amx"), "") << of.text();
 }
 
 TEST_F(MatrixUnitKernel, OtherQueriesDoNotChangeBits) {

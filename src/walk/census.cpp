@@ -1,13 +1,18 @@
-// census: recomputes P tile by tile from Q, K and L, and reduces it.
+// census: recomputes P tile by tile from Q and K, and reduces it.
+//
+// Another machine's products, another order of sums or a row that was folded again give other last bits of S, and of a score of size x
+// those are x 2^-24: exp(S - L) with an L made elsewhere would miss the sum of 1 by as much. So P = exp(S - m) / l, with m and l of the
+// very scores that are weighed; l in double, of sums over 16 keys. A first pass over the tiles makes them.
 //
 // received and map: a task is a group of four tiles of keys of one head (so that a tile of queries is loaded once for four). It owns its
 // keys, so sums need no locks and have one order: queries ascending. The pooled map is summed per task into [columns touched, R] and
-// those are added in order of keys. Chosen rows: a task is up to 64 rows of one head.
+// those are added in order of keys. Chosen rows: a task is as many rows of one head as the products take.
 // Sums over queries run in double. Flops 2 D per pair in visited tiles. Checked: census_test.cpp against the weights of `classic`.
 #include <heed/census.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -17,7 +22,6 @@
 
 #include "base/arena.hpp"
 #include "base/threads.hpp"
-#include "kernel/simd/simd.hpp"
 #include "kernel/table.hpp"
 #include "walk/tile_scores.hpp"
 
@@ -35,28 +39,37 @@ std::int64_t cell_begin(std::int64_t cell, std::int64_t extent, std::int64_t cel
   return cell * extent / cells;
 }
 
-struct Scratch {
-  TileScores scores;
-  float *s, *lse;
-  static std::size_t bytes(const Body& body, const kernel::Products& products) {
-    return TileScores::bytes(body, products) + base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * sizeof(float));
-  }
-  Scratch(const Body& body, const kernel::Products& products, base::Arena& arena)
-      : scores(body, products, arena), s(arena.take<float>(kTile * kTile)), lse(arena.take<float>(kTile)) {}
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+/// What makes weights of scores, per row: P = exp(S - base) share. base is -inf for a row without keys, NaN for one that holds a NaN.
+struct Norm {
+  float base = kMinusInfinity, share = 1;
 };
 
-/// Those of the plan's kernel, where they take the tiles of census: as many chosen rows as there are lanes.
-const kernel::Products& products_of(const Body& body) {
-  const kernel::Products& own = body.kernel->products(body.problem.dtype);
-  return own.most_lanes == kTile ? own : kernel::simd::products(body.problem.dtype);
-}
+struct Scratch {
+  TileScores scores;
+  float *s, *base, *m, *l, *rescale;
+  std::array<Norm, kTile> norms{};  // of the rows that are bound
+  std::array<double, kTile> sums{};
+
+  static std::size_t bytes(const Body& body, const kernel::Products& products) {
+    return TileScores::bytes(body, products) + base::rounded(kTile * kTile * sizeof(float)) + 4 * base::rounded(kTile * sizeof(float));
+  }
+  Scratch(const Body& body, const kernel::Products& products, base::Arena& arena)
+      : scores(body, products, arena),
+        s(arena.take<float>(kTile * kTile)),
+        base(arena.take<float>(kTile)),
+        m(arena.take<float>(kTile)),
+        l(arena.take<float>(kTile)),
+        rescale(arena.take<float>(kTile)) {}
+};
 
 class Census {
  public:
   Census(const Body& body, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& out)
       : body_(body),
         words_(kernel::best_words()),
-        products_(products_of(body)),
+        products_(body.kernel->products(body.problem.dtype)),
         q_(q),
         k_(k),
         lse_(lse),
@@ -76,25 +89,100 @@ class Census {
 
  private:
   static constexpr std::int64_t kGroup = 4;  // tiles of keys per task
+  static constexpr int kFewKeys = 16;        // summed in f32: an error below 2^-22
   /// What one group of keys adds to the map: columns from `first` on, R sums each.
   struct Share {
     std::int64_t first = 0;
     std::vector<double> sums;
   };
 
-  void load_lse(Scratch& w, std::span<const std::int64_t> slots) const {
-    const auto* const values = static_cast<const float*>(lse_.data) + b_ * lse_.strides[0] + h_ * lse_.strides[1];
-    std::fill_n(w.lse, kTile, -std::numeric_limits<float>::infinity());
-    for (std::size_t i = 0; i < slots.size(); ++i) w.lse[i] = values[slots[i] * lse_.strides[2]];
+  [[nodiscard]] float given_lse(std::int64_t slot) const {
+    const std::int64_t at = b_ * lse_.strides[0] + h_ * lse_.strides[1] + slot * lse_.strides[2];
+    return static_cast<const float*>(lse_.data)[at];
+  }
+
+  /// The norms of the rows that are bound: of all their scores and the sink, or as lse says. each(visit) calls visit(tile, verdict).
+  template <class Each>
+  void make_norms(Scratch& w, std::span<const std::int64_t> slots, const Each& each) const {
+    const int lanes = w.scores.lanes();
+    if (out_.part) {
+      for (std::size_t i = 0; i < slots.size(); ++i) w.norms[i] = {given_lse(slots[i]), 1};
+      return;
+    }
+    const float sink = body_.has_sink() ? static_cast<float>(body_.sink(h_)) : kMinusInfinity;
+    std::fill_n(w.m, kTile, sink);
+    w.sums.fill(sink == kMinusInfinity ? 0 : 1);
+    each([&](std::int64_t tile, Verdict verdict) {
+      w.scores.make(tile, verdict, w.s);
+      const int keys = w.scores.keys(tile);
+      for (int first = 0; first < keys; first += kFewKeys) add_scores(w, w.s + first * kTile, std::min(kFewKeys, keys - first), lanes);
+    });
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      if (std::isnan(w.sums[i]))
+        w.norms[i] = {std::numeric_limits<float>::quiet_NaN(), 1};
+      else if (w.sums[i] == 0)
+        w.norms[i] = {};
+      else
+        w.norms[i] = {w.m[i], static_cast<float>(1 / w.sums[i])};
+    }
+  }
+
+  /// Maximum and sum of some more keys; their scores are used up.
+  void add_scores(Scratch& w, float* s, int keys, int lanes) const {
+    std::array<float, kTile> before{};
+    std::copy_n(w.m, kTile, before.data());
+    std::fill_n(w.l, kTile, 0.0f);
+    words_.absorb(s, keys, lanes, {w.m, w.l, nullptr}, w.rescale);
+    for (int i = 0; i < lanes; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      if (w.m[i] != before[at]) w.sums[at] *= std::exp(static_cast<double>(before[at]) - static_cast<double>(w.m[i]));
+      w.sums[at] += static_cast<double>(w.l[i]);
+    }
+  }
+
+  /// S <- P. Of a row that holds a NaN: NaN where it sees, 0 where it does not.
+  void weigh(Scratch& w, int keys, int lanes) const {
+    for (int i = 0; i < lanes; ++i) {
+      const Norm& norm = w.norms[static_cast<std::size_t>(i)];
+      w.base[i] = std::isnan(norm.base) ? 0 : norm.base;
+      if (!std::isnan(norm.base)) continue;
+      for (int j = 0; j < keys; ++j) {
+        float& s = w.s[j * kTile + i];
+        if (s != kMinusInfinity) s = norm.base;
+      }
+    }
+    words_.weigh(w.base, keys, lanes, w.s);
+    if (out_.part) return;
+    std::array<float, kTile> share{};
+    std::transform(w.norms.begin(), w.norms.end(), share.begin(), [](const Norm& norm) { return norm.share; });
+    for (int j = 0; j < keys; ++j) {
+      for (int i = 0; i < kTile; ++i) w.s[j * kTile + i] *= share[static_cast<std::size_t>(i)];
+    }
   }
 
   void reduce_head() {
     const std::int64_t groups = (body_.layout.key_tiles() + kGroup - 1) / kGroup;
     std::vector<Share> shares(static_cast<std::size_t>(groups));
+    if (out_.received.given() || out_.map.given()) norm_head();
     base::parallel(body_.threads, groups, [&](int worker, std::int64_t group) {
       shares[static_cast<std::size_t>(group)] = reduce_group(scratch_[static_cast<std::size_t>(worker)], group);
     });
     if (out_.map.given()) write_map(shares);
+  }
+
+  /// norms_ of all rows of a head.
+  void norm_head() {
+    norms_.assign(static_cast<std::size_t>(body_.layout.query_tiles() * kTile), {});
+    base::parallel(body_.threads, body_.layout.query_tiles(), [&](int worker, std::int64_t row) {
+      Scratch& w = scratch_[static_cast<std::size_t>(worker)];
+      const auto slots = bind_row(w, row);
+      make_norms(w, std::span(slots).first(static_cast<std::size_t>(w.scores.lanes())), [&](const auto& visit) {
+        for (const plan::Run& run : body_.tiles.runs(b_, h_, row)) {
+          for (std::int64_t tile = run.first; tile < run.last; ++tile) visit(tile, run.verdict);
+        }
+      });
+      std::copy_n(w.norms.begin(), w.scores.lanes(), norms_.begin() + row * kTile);
+    });
   }
 
   /// visit(row, tile, verdict) for every visited tile of a group of keys, rows ascending.
@@ -120,13 +208,17 @@ class Census {
     }
     std::int64_t bound = -1;
     each_tile(group, [&](std::int64_t row, std::int64_t tile, Verdict verdict) {
-      if (row != bound) bind_row(w, row);
+      if (row != bound) {
+        bind_row(w, row);
+        if (!norms_.empty()) std::copy_n(norms_.begin() + row * kTile, kTile, w.norms.begin());
+      }
       bound = row;
       w.scores.make(tile, verdict, w.s);  // [keys, 64]
       const std::int64_t at = tile * kTile - first;
       const int keys = w.scores.keys(tile), lanes = w.scores.lanes();
       if (out_.seen_by.given()) count_seen(w.s, keys, lanes, std::span(seen_by).subspan(static_cast<std::size_t>(at)));
-      words_.weigh(w.lse, keys, lanes, w.s);  // P
+      if (norms_.empty()) return;
+      weigh(w, keys, lanes);  // P
       for (int j = 0; j < keys; ++j) {
         const float* const p = w.s + j * kTile;
         double* const cells = mapped() ? share.sums.data() + (column_of(first + at + j) - share.first) * out_.map.shape[2] : nullptr;
@@ -137,14 +229,15 @@ class Census {
     return share;
   }
 
-  void bind_row(Scratch& w, std::int64_t row) const {
+  /// Binds a tile of queries; returns their slots.
+  std::array<std::int64_t, kTile> bind_row(Scratch& w, std::int64_t row) const {
     const std::int64_t slot = row * kTile;
     const QueryTile queries{.b = b_, .h = h_, .slot = slot, .slots = std::min<std::int64_t>(kTile, body_.layout.queries - slot)};
     w.scores.load(q_, queries);
     w.scores.bind(q_, k_, queries);
     std::array<std::int64_t, kTile> slots{};
-    std::iota(slots.begin(), slots.end(), row * kTile);
-    load_lse(w, std::span(slots).first(static_cast<std::size_t>(w.scores.lanes())));
+    std::iota(slots.begin(), slots.end(), slot);
+    return slots;
   }
 
   [[nodiscard]] bool mapped() const { return out_.map.given() && count_of(out_.map.shape) > 0; }
@@ -163,7 +256,7 @@ class Census {
 
   static void count_seen(const float* s, int keys, int lanes, std::span<std::int64_t> seen_by) {
     for (int j = 0; j < keys; ++j) {
-      for (int i = 0; i < lanes; ++i) seen_by[static_cast<std::size_t>(j)] += s[j * kTile + i] != -std::numeric_limits<float>::infinity();
+      for (int i = 0; i < lanes; ++i) seen_by[static_cast<std::size_t>(j)] += s[j * kTile + i] != kMinusInfinity;
     }
   }
 
@@ -214,30 +307,32 @@ class Census {
   }
 
   void chosen_rows() {
-    const std::int64_t groups = (static_cast<std::int64_t>(out_.rows.size()) + kTile - 1) / kTile;
+    const std::int64_t together = products_.most_lanes, groups = (static_cast<std::int64_t>(out_.rows.size()) + together - 1) / together;
     base::parallel(body_.threads, groups, [&](int worker, std::int64_t group) {
-      const auto first = static_cast<std::size_t>(group * kTile);
+      const auto first = static_cast<std::size_t>(group * together);
       chosen_group(scratch_[static_cast<std::size_t>(worker)], first,
-                   std::span(out_.rows).subspan(first, std::min<std::size_t>(kTile, out_.rows.size() - first)));
+                   std::span(out_.rows).subspan(first, std::min(static_cast<std::size_t>(together), out_.rows.size() - first)));
     });
   }
 
   void chosen_group(Scratch& w, std::size_t first, std::span<const std::int64_t> slots) const {
     w.scores.bind(q_, k_, b_, h_, slots);
-    load_lse(w, slots);
+    const Verdict verdict = body_.mask.empty() ? Verdict::kFull : Verdict::kPartial;
+    make_norms(w, slots, [&](const auto& visit) {
+      for (std::int64_t tile = 0; tile < body_.layout.key_tiles(); ++tile) visit(tile, verdict);
+    });
     std::vector<float> weights(static_cast<std::size_t>(body_.layout.keys) * slots.size());
     std::vector<std::uint8_t> seen(weights.size());
     for (std::int64_t tile = 0; tile < body_.layout.key_tiles(); ++tile) {
-      w.scores.make(tile, body_.mask.empty() ? Verdict::kFull : Verdict::kPartial, w.s);
+      w.scores.make(tile, verdict, w.s);
       const int keys = w.scores.keys(tile);
       const auto at = [&](int j, std::size_t i) {
         return i * static_cast<std::size_t>(body_.layout.keys) + static_cast<std::size_t>(tile * kTile + j);
       };
       for (int j = 0; j < keys; ++j) {
-        for (std::size_t i = 0; i < slots.size(); ++i)
-          seen[at(j, i)] = w.s[static_cast<std::size_t>(j * kTile) + i] != -std::numeric_limits<float>::infinity();
+        for (std::size_t i = 0; i < slots.size(); ++i) seen[at(j, i)] = w.s[static_cast<std::size_t>(j * kTile) + i] != kMinusInfinity;
       }
-      words_.weigh(w.lse, keys, static_cast<int>(slots.size()), w.s);
+      weigh(w, keys, static_cast<int>(slots.size()));
       for (int j = 0; j < keys; ++j) {
         for (std::size_t i = 0; i < slots.size(); ++i) weights[at(j, i)] = w.s[static_cast<std::size_t>(j * kTile) + i];
       }
@@ -260,10 +355,11 @@ class Census {
       if (seen[j]) order.push_back(static_cast<std::int64_t>(j));
     }
     const auto weight = [&](std::int64_t j) { return weights[static_cast<std::size_t>(j)]; };
+    const auto rank = [&](std::int64_t j) { return std::isnan(weight(j)) ? HUGE_VALF : weight(j); };
     const std::int64_t wanted = out_.top_keys.given() ? out_.top_keys.shape[3] : out_.top_weights.shape[3];
     const auto kept = static_cast<std::int64_t>(std::min<std::size_t>(order.size(), static_cast<std::size_t>(wanted)));
     std::partial_sort(order.begin(), order.begin() + kept, order.end(),
-                      [&](std::int64_t a, std::int64_t c) { return weight(a) != weight(c) ? weight(a) > weight(c) : a < c; });
+                      [&](std::int64_t a, std::int64_t c) { return rank(a) != rank(c) ? rank(a) > rank(c) : a < c; });
     for (std::int64_t n = 0; n < wanted; ++n) {
       const std::int64_t key = n < kept ? order[static_cast<std::size_t>(n)] : -1;
       if (out_.top_keys.given()) static_cast<std::int64_t*>(out_.top_keys.data)[place(out_.top_keys) + n * out_.top_keys.strides[3]] = key;
@@ -280,6 +376,7 @@ class Census {
   const CensusOutputs& out_;
   base::Arena arena_;
   std::span<Scratch> scratch_;
+  std::vector<Norm> norms_;  // of the rows of the head, for received and map
   std::int64_t b_ = 0, h_ = 0;
 };
 
@@ -289,7 +386,7 @@ void check(const Body& body, const TensorView& q, const TensorView& k, const Ten
   if (p.dtype == DType::kF64) throw Error({"census works in float32", "tensor q", "f32, bf16 or f16", "f64"});
   plan::check_tensor("q", q, {p.batch, p.heads, p.queries, p.dim}, {p.dtype});
   plan::check_tensor("k", k, {p.batch, p.kv_heads, p.keys, p.dim}, {p.dtype});
-  plan::check_tensor("lse", lse, {p.batch, p.heads, p.queries}, {DType::kF32});
+  if (lse.given() || out.part) plan::check_tensor("lse", lse, {p.batch, p.heads, p.queries}, {DType::kF32});
   if (out.received.given()) plan::check_tensor("received", out.received, {p.batch, p.heads, p.keys}, {DType::kF32});
   if (out.seen_by.given()) plan::check_tensor("seen_by", out.seen_by, {p.batch, p.heads, p.keys}, {DType::kI64});
   const auto rows = static_cast<std::int64_t>(out.rows.size());

@@ -132,19 +132,31 @@ int TileScores::keys(std::int64_t tile) const {
 void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
   const int count = keys(tile), dim = static_cast<int>(body_.problem.dim);
   const kernel::Rows rows = k_.from(tile * kTile);
-  if (unusual_ != 0 || (products_.unusual_keys != nullptr && products_.unusual_keys(rows, count, dim) != 0))
-    return make_carefully(tile, verdict, s);
+  const std::uint64_t unusual_keys = products_.unusual_keys == nullptr ? 0 : products_.unusual_keys(rows, count, dim);
   if (!products_.scores(queries_, products_.keys(rows, count, dim, key_buffer_), dim, count, lanes_, s)) mend(tile, s);
+  if (unusual_ != 0 || unusual_keys != 0) {
+    score_carefully(tile, one_head_);
+    for (int j = 0; j < count; ++j) {
+      const std::uint64_t lanes = unusual_keys >> j & 1 ? ~std::uint64_t{0} : unusual_;
+      for (int i = 0; i < lanes_; ++i) {
+        if (lanes >> i & 1) s[j * kTile + i] = one_head_[j * kTile + i];
+      }
+    }
+  }
   alter(tile, verdict, s);
 }
 
 void TileScores::make_carefully(std::int64_t tile, Verdict verdict, float* s) {
+  score_carefully(tile, s);
+  alter(tile, verdict, s);
+}
+
+void TileScores::score_carefully(std::int64_t tile, float* s) {
   const int dim = static_cast<int>(body_.problem.dim);
   widen_operands(tile);
   words_.scores(qt_, widened_, dim, dim, keys(tile), lanes_, s);
   kernel::scale_scores(split_.of_score, keys(tile), lanes_, s);
   if (!words_.finite(s, keys(tile), lanes_)) mend_widened(tile, s);
-  alter(tile, verdict, s);
 }
 
 void TileScores::widen_operands(std::int64_t tile) {

@@ -46,8 +46,9 @@ class TileScores {
   [[nodiscard]] const void* queries() const { return queries_; }  ///< of the tile that is bound
   /// How many keys tile `tile` has.
   [[nodiscard]] int keys(std::int64_t tile) const;
-  /// s <- final scores of keys [64 tile, …), exact enough for any finite numbers: where the products do not take a number of these
-  /// queries or keys, the careful words make the tile. A Full tile pays nothing for the mask, an empty formula nothing for modifying.
+  /// s <- final scores of keys [64 tile, …), exact enough for any finite numbers: of queries and keys that hold a number which the
+  /// products do not take, by the careful words; each score depends on its query and key alone. A Full tile pays nothing for the mask, an
+  /// empty formula nothing for modifying.
   void make(std::int64_t tile, Verdict verdict, float* s);
   /// The same by the careful words.
   void make_carefully(std::int64_t tile, Verdict verdict, float* s);
@@ -70,6 +71,8 @@ class TileScores {
   void modify(float* s, int keys, int first, int lanes);
   void widen_operands(std::int64_t tile);
   void mend_widened(std::int64_t tile, float* s);
+  /// Scaled scores by the careful words, before alter().
+  void score_carefully(std::int64_t tile, float* s);
 
   const plan::Body& body_;
   const kernel::Products& products_;
@@ -81,7 +84,7 @@ class TileScores {
   void* key_buffer_;  // one tile of keys, packed
   float* qt_;         // [D, 64], for the careful words, scaled by split_.of_query
   float* widened_;    // [64, D]
-  float* one_head_;   // [64, 64] scores of one head of several
+  float* one_head_;   // [64, 64] scores of one head of several, or of some places made carefully
   std::uint8_t* seen_;
   formula::TileFrame mask_;
   std::span<formula::TileFrame> scores_;  // one for each head whose scores the formula tells apart
