@@ -109,7 +109,8 @@ class Judge {
     double s = 0;
     for (std::int64_t c = 0; c < p_.dim; ++c)
       s += element(case_.q, (b * p_.heads + h) * p_.queries + i, c) * element(case_.k, (b * p_.kv_heads + g) * p_.keys + j, c);
-    return {.q = case_.offsets[static_cast<std::size_t>(b)] + i, .k = p_.first_key + j, .b = b, .h = h, .g = g, .s = s * case_.scale};
+    return {
+        .q = case_.offsets[static_cast<std::size_t>(b)] + i, .k = p_.first_key + j, .b = b, .h = h, .g = g, .i = i, .s = s * case_.scale};
   }
 
   static std::string named(const Spot& at) {
@@ -118,7 +119,7 @@ class Judge {
   }
 
   void check_at(const formula::Formula& formula, const Spot& at, const Answer& answer) {
-    const formula::Value value = formula.at({.q = at.q, .k = at.k, .b = at.b, .h = at.h, .g = at.g, .s = at.s});
+    const formula::Value value = formula.at({.q = at.q, .k = at.k, .b = at.b, .h = at.h, .g = at.g, .i = at.i, .s = at.s});
     const bool agrees =
         (value.broken >= 0) == answer.broken &&
         (answer.broken || (answer.kind == Answer::Kind::kReal ? same_bits(value.real, answer.real) : value.integer == answer.integer));

@@ -94,6 +94,34 @@ TEST(Kernels, GroupedQueries) {
   }
 }
 
+TEST(Kernels, RowsOfQueries) {
+  for (const std::int64_t queries : {1, 7, 70, 130}) {
+    Case of = shaped(queries, 150, 16, 16);
+    of.batch = 2;
+    of.heads = 8;
+    of.align = Align::at({20, -3});
+    of.mask = "i % 3 != k % 4 & (dense(block, b, i, k) | k < i)";
+    of.scores = {"s + 0.1 * (i % 7)", "bias(bias, h, i, k)"};
+    expect_lawful(of);
+    of.scores = {"s + 0.1 * h * (i % 5)"};
+    expect_lawful(of);
+  }
+}
+
+/// i is the position less the offset: bit for bit, in every kernel.
+TEST(Kernels, ARowIsAPositionLessItsOffset) {
+  for (const std::int64_t queries : {3, 100}) {
+    Case by_row = shaped(queries, 150, 16, 16), by_position = by_row;
+    by_row.align = by_position.align = Align::at({11});
+    by_row.mask = "i % 3 != k % 4 & k <= i + 60";
+    by_position.mask = "(q - 11) % 3 != k % 4 & k <= q - 11 + 60";
+    by_row.scores = {"s + 0.25 * (i % 7)"};
+    by_position.scores = {"s + 0.25 * ((q - 11) % 7)"};
+    for (const std::string& kernel : kernels())
+      EXPECT_TRUE(same_bits(run(Draw(by_row), kernel).o, run(Draw(by_position), kernel).o)) << kernel << " " << queries;
+  }
+}
+
 TEST(Kernels, LargeLogits) {
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     for (const double logits : {5.0, 40.0}) {

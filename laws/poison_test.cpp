@@ -17,7 +17,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 bool hidden_from_all(const plan::Body& body, std::int64_t key) {
   for (std::int64_t h = 0; h < body.layout.heads; ++h) {
     for (std::int64_t i = 0; i < body.layout.queries; ++i) {
-      if (body.mask.at({.q = body.layout.query_position(0, i), .k = key, .b = 0, .h = h, .g = body.layout.kv_head(h)}).integer)
+      if (body.mask.at({.q = body.layout.query_position(0, i), .k = key, .b = 0, .h = h, .g = body.layout.kv_head(h), .i = i}).integer)
         return false;
     }
   }

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "analysis.hpp"
+#include "formula/row.hpp"
 #include "memory.hpp"
 #include "plan/body.hpp"
 #include "progress.hpp"
@@ -102,6 +103,8 @@ class Comparison {
   void add_query(std::int64_t i) {
     Problem problem = plan_.problem();
     problem.queries = 1;
+    problem.mask = formula::at_row(problem.mask, problem.tables, i);
+    for (Expr& score : problem.scores) score = formula::at_row(score, problem.tables, i);
     problem.kernel = "reference";
     problem.strict = false;
     problem.align = Align::at(plan_.body().layout.offsets);

@@ -55,7 +55,7 @@ std::vector<std::string> picture(const Entry& entry, int cells) {
   const int step = kPositions / cells;
   for (int row = 0; row < cells; ++row) {
     for (int column = 0; column < cells; ++column) {
-      const formula::Value seen = mask.at({.q = row * step, .k = column * step, .b = 1, .h = 0, .g = 0, .s = 0});
+      const formula::Value seen = mask.at({.q = row * step, .k = column * step, .b = 1, .h = 0, .g = 0, .i = row * step, .s = 0});
       grid.shares.push_back(seen.broken < 0 && seen.integer != 0 ? 1.0F : 0.0F);
     }
   }

@@ -26,13 +26,15 @@ std::int64_t begin_of(std::int64_t cell, std::int64_t extent, std::int64_t cells
 struct Stretch {
   std::int64_t first, last, offset;  // [first, last)
   [[nodiscard]] std::int64_t looked() const { return std::min(last - first, kLooked); }
-  [[nodiscard]] std::int64_t position(std::int64_t i) const { return offset + first + i * (last - first) / looked(); }
+  [[nodiscard]] std::int64_t slot(std::int64_t i) const { return first + i * (last - first) / looked(); }
+  [[nodiscard]] std::int64_t position(std::int64_t i) const { return offset + slot(i); }
   [[nodiscard]] formula::Range range() const { return {offset + first, offset + last - 1}; }
 };
 
 float share_of(const plan::Body& body, std::int64_t b, std::int64_t h, const Stretch& queries, const Stretch& keys) {
   const std::int64_t g = body.layout.kv_head(h);
-  const formula::Box box{.q = queries.range(), .k = keys.range(), .b = {b, b}, .h = {h, h}, .g = {g, g}};
+  const formula::Box box{
+      .q = queries.range(), .k = keys.range(), .b = {b, b}, .h = {h, h}, .g = {g, g}, .i = {queries.first, queries.last - 1}};
   const formula::Verdict verdict = body.mask_over->verdict(box);
   if (verdict == formula::Verdict::kEmpty) return 0;
   if (verdict == formula::Verdict::kFull) return 1;
@@ -40,7 +42,8 @@ float share_of(const plan::Body& body, std::int64_t b, std::int64_t h, const Str
   std::int64_t seen = 0;
   for (std::int64_t i = 0; i < queries.looked(); ++i) {
     for (std::int64_t j = 0; j < keys.looked(); ++j) {
-      seen += body.mask.at({.q = queries.position(i), .k = keys.position(j), .b = b, .h = h, .g = g, .s = 0}, values).integer;
+      const formula::Place place{.q = queries.position(i), .k = keys.position(j), .b = b, .h = h, .g = g, .i = queries.slot(i)};
+      seen += body.mask.at(place, values).integer;
     }
   }
   return static_cast<float>(seen) / static_cast<float>(queries.looked() * keys.looked());

@@ -2,7 +2,7 @@
 //
 // An Expr is a small immutable tree over
 //     s        the score so far            q, k   positions of query and key
-//     b, h, g  batch, query head, key/value head
+//     i        row of the query            b, h, g  batch, query head, key/value head
 //     t[…]     a lookup in a bound table
 // with + - * / %, comparisons, & | !, select, min max abs floor exp log tanh sigmoid. It is built by C++ operators or from text
 // (parse), printed by to_text, and evaluated by heed's evaluators: in double, over ranges, and on whole tiles with SIMD.
@@ -61,9 +61,9 @@ class Expr {
   std::shared_ptr<const formula::Node> node_;
 };
 
-/// s q k b h g
+/// s q i k b h g
 namespace symbols {
-extern const Expr s, q, k, b, h, g;
+extern const Expr s, q, i, k, b, h, g;
 }
 
 Expr operator-(const Expr& a);
@@ -112,6 +112,9 @@ class Table {
     return lookup({Expr(indices)...});
   }
   [[nodiscard]] Expr lookup(std::vector<Expr> indices) const;
+  /// A lookup that claims that the table fits the problem, written dense(t, b, k): along b, h, g and i it has the problem's extent,
+  /// along k first_key + Tk, each of them or 1, which broadcasts; along q as many as there are positions. A plan refuses any other table.
+  [[nodiscard]] Expr fitted(std::vector<Expr> axes) const;
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:

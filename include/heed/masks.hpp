@@ -20,6 +20,8 @@ Expr window(const Expr& left, const Expr& right);
 Expr prefix(const Expr& n);
 /// Only the first n keys exist (padding): k < n; n is usually a lookup length[b].
 Expr lengths(const Expr& n);
+/// The same with a table [B] of the lengths.
+Expr lengths(const Table& n);
 /// Packed documents: query and key lie in the same one. offsets: integer table [documents + 1], ascending from 0; positions from
 /// offsets[last] on belong to no document. Throws Error for offsets that descend or do not start at 0.
 Expr documents(const TensorView& offsets);
@@ -29,9 +31,18 @@ Expr chunked(const Expr& n);
 Expr streaming(const Expr& n, const Expr& w);
 /// Every step-th key back from the query, w of them, its own among them.
 Expr dilated(const Expr& w, const Expr& step);
-/// A window of w/2 keys to either side, and global tokens that see and are seen by all; global: boolean table [T].
+/// A window of w/2 keys to either side, and global tokens that see and are seen by all; global: boolean table [T], one element for each
+/// position: T = first_key + Tk, or more where queries stand behind the keys.
 Expr longformer(const Expr& w, const Table& global);
-/// Any boolean tensor [Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk]; an extent of 1 broadcasts. Rows are query positions.
+/// A tensor [Tq, Tk], [Hq, Tq, Tk] or [B, Hq, Tq, Tk], rows are query rows; boolean, as a mask. Its extents are 1, which broadcasts, or
+/// the problem's (first_key + Tk for keys): a plan refuses any other, and a first extent that may be meant in two ways (B = Tq, B = Hq).
 Expr dense(const Table& table, const Dims& shape);
+/// The same with the axes said, of b h g i k: dense(m, b, i, k) for [B, Tq, Tk].
+template <std::same_as<Expr>... Axes>
+requires(sizeof...(Axes) > 0) Expr dense(const Table& table, const Axes&... axes) {
+  return table.fitted({axes...});
+}
+/// dense(table, b, k): which keys of each batch entry are seen; boolean table [B, Tk].
+Expr padding(const Table& table);
 
 }  // namespace heed

@@ -10,15 +10,16 @@ namespace heed {
 Expr scale(const Expr& factor);
 /// cap * tanh(s / cap)
 Expr softcap(const Expr& cap);
-/// s + slope[h] * (k - q), slopes given: real table [Hq].
+/// s + slope[h] * (k - q), slopes given: real table [Hq]; here and below an extent of 1 broadcasts, any other is refused.
 Expr alibi(const Table& slope);
-/// s + slope[h] * (k - q) with the paper's geometric slopes for so many heads.
+/// s + slope[h] * (k - q) with the paper's geometric slopes for so many heads: those of the problem.
 Expr alibi(std::int64_t heads);
 /// T5's relative position buckets: s + bias[h, bucket(k - q)]; bias: real table [Hq, buckets].
 Expr t5(const Table& bias, std::int64_t buckets, std::int64_t max_distance, bool bidirectional);
 /// s + table[h, clamp(k - q, -m, m) + m]; table: real [Hq, 2 m + 1].
 Expr relative(const Table& table, const Expr& m);
-/// s + table[…] for a dense real tensor [Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk]; an extent of 1 broadcasts; -inf hides.
+/// s + table[…] for a real tensor [Tq, Tk], [Hq, Tq, Tk] or [B, Hq, Tq, Tk] as in dense (masks.hpp); -inf hides. With the axes said:
+/// s + dense(table, b, i, k).
 Expr bias(const Table& table, const Dims& shape);
 /// s / t, t usually a lookup per row: temperature[q].
 Expr temperature(const Expr& t);

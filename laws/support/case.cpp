@@ -68,18 +68,30 @@ Tensor table(DType dtype, const Dims& shape, const Rule& rule) {
   return tensor;
 }
 
+/// Positions from 0 to the last key or query.
+std::int64_t positions_of(const Case& of) {
+  std::int64_t offset = of.align.kind == Align::Kind::kEnd ? of.keys - of.queries : 0;
+  for (const std::int64_t each : of.align.offsets) offset = std::max(offset, each);
+  return of.queries > 0 ? std::max(of.keys, offset + of.queries) : of.keys;
+}
+
 /// Tables under the names that sweep_masks() and sweep_scores() use, sized to the case.
 std::map<std::string, Tensor> tables_of(const Case& of) {
   const std::int64_t span = std::max<std::int64_t>(std::max(of.queries, of.keys), 1);
-  const std::int64_t square = span <= 1024 ? span : 1;  // dense tables only where they stay small
+  const bool small = span <= 1024;  // dense tables only where they stay so: else they broadcast
+  const std::int64_t rows = small ? of.queries : 1, columns = small ? of.keys : 1;
   std::map<std::string, Tensor> tables;
   tables["length"] =
       table<std::int64_t>(DType::kI64, {of.batch}, [&](std::int64_t b) { return std::max<std::int64_t>(of.keys - 3 - 7 * b, 0); });
   tables["offsets"] = table<std::int32_t>(DType::kI32, {5}, [&](std::int64_t i) { return i == 4 ? span : span * i / 7; });
-  tables["global"] = table<bool>(DType::kBool, {span}, [](std::int64_t i) { return i % 37 == 5; });
-  tables["seen"] = table<bool>(DType::kBool, {square, square}, [&](std::int64_t i) { return (i / square * 7 + i % square * 3) % 5 < 2; });
+  tables["global"] = table<bool>(DType::kBool, {positions_of(of)}, [](std::int64_t i) { return i % 37 == 5; });
+  tables["seen"] = table<bool>(DType::kBool, {rows, columns}, [&](std::int64_t i) { return (i / columns * 7 + i % columns * 3) % 5 < 2; });
+  tables["valid"] = table<bool>(DType::kBool, {of.batch, columns}, [&](std::int64_t i) { return (i / columns + i % columns) % 9 != 4; });
+  tables["block"] = table<bool>(DType::kBool, {of.batch, rows, columns}, [&](std::int64_t i) {
+    return (i / (rows * columns) + i / columns % rows / 16 + i % columns / 16) % 3 != 0;
+  });
   tables["slope"] = table<float>(DType::kF32, {of.heads}, [](std::int64_t h) { return std::exp2(-static_cast<double>(h + 1)); });
-  tables["bias"] = table<float>(DType::kF32, {1, square, square},
+  tables["bias"] = table<float>(DType::kF32, {1, rows, columns},
                                 [](std::int64_t i) { return i % 11 == 3 ? -INFINITY : 0.25 * static_cast<double>(i % 7 - 3); });
   tables["distance"] = table<float>(DType::kF32, {of.heads, 17}, [](std::int64_t i) { return 0.125 * static_cast<double>(i % 13 - 6); });
   tables["heat"] = table<double>(DType::kF64, {span}, [](std::int64_t q) { return 1.0 + 0.01 * static_cast<double>(q % 50); });
@@ -293,7 +305,9 @@ const std::vector<std::string>& sweep_masks() {
                                                   "streaming(4, 16)",
                                                   "dilated(6, 5)",
                                                   "longformer(10, global)",
-                                                  "dense(seen)",
+                                                  "dense(seen, i, k)",
+                                                  "padding(valid)",
+                                                  "dense(block, b, i, k)",
                                                   "k % 5 == h % 5 | q == k",
                                                   "q * 3 < k * 2 + 17"};
   return kMasks;

@@ -160,11 +160,11 @@ Expr RandomFormula::real(int depth) {
 }
 
 Expr RandomFormula::integer_leaf() {
-  const std::array<Expr, 5> symbols{symbols::q, symbols::k, symbols::b, symbols::h, symbols::g};
+  const std::array<Expr, 6> symbols{symbols::q, symbols::k, symbols::i, symbols::b, symbols::h, symbols::g};
   const std::array<std::int64_t, 10> literals{0, 1, -1, 2, -2, 3, 7, -16, 64, 1000};
   if (once_in(200)) return once_in(2) ? INT64_MIN : INT64_MAX;
   if (once_in(3)) return literals[static_cast<std::size_t>(below(static_cast<std::int64_t>(literals.size())))];
-  return symbols[static_cast<std::size_t>(once_in(4) ? below(5) : below(2))];  // q and k more often
+  return symbols[static_cast<std::size_t>(once_in(4) ? below(6) : below(2))];  // q and k more often
 }
 
 Expr RandomFormula::real_leaf() {

@@ -58,6 +58,8 @@ class Reader {
         return of_integer(spot_.h);
       case Op::kKvHead:
         return of_integer(spot_.g);
+      case Op::kRow:
+        return of_integer(spot_.i);
       default:
         break;
     }

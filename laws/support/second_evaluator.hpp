@@ -27,7 +27,7 @@ struct Answer {
 };
 
 struct Spot {
-  std::int64_t q = 0, k = 0, b = 0, h = 0, g = 0;
+  std::int64_t q = 0, k = 0, b = 0, h = 0, g = 0, i = 0;
   double s = 0;  ///< the scaled similarity, exactly what kernels have it as
 };
 

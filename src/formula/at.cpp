@@ -67,6 +67,8 @@ Value leaf(const Step& step, const Place& place) {
       return {.real = place.s};
     case Op::kQuery:
       return {.integer = place.q};
+    case Op::kRow:
+      return {.integer = place.i};
     case Op::kKey:
       return {.integer = place.k};
     case Op::kBatch:

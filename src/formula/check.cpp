@@ -121,7 +121,7 @@ class Checker {
       return add({.op = Op::kScore, .type = Type::kReal, .depends = kOnScore | kOnQuery | kOnKey | kOnBatch | kOnHead});
     }
     std::uint8_t depends = kOnHead;
-    if (node.op == Op::kQuery) depends = kOnQuery;
+    if (node.op == Op::kQuery || node.op == Op::kRow) depends = kOnQuery;
     if (node.op == Op::kKey) depends = kOnKey;
     if (node.op == Op::kBatch) depends = kOnBatch;
     return add({.op = node.op, .type = Type::kInteger, .depends = depends});
@@ -158,8 +158,14 @@ class Checker {
       fail(node, "table `" + node.name + "` has rank " + std::to_string(view.shape.rank()) + " (shape " + heed::to_text(view.shape) +
                      ") but is given " + std::to_string(node.args.size()) + (node.args.size() == 1 ? " index" : " indices"));
     }
+    Fitted fitted{.text = {}, .table = step.table, .axes = {}, .indices = {}, .by_rank = node.fit == Fit::kByRank};
     for (const Expr& argument : node.args) {
-      const int index = visit(argument);
+      const Op symbol = argument.node().op;
+      const bool axis = node.fit != Fit::kFree && info(symbol).form == Form::kSymbol && symbol != Op::kScore;
+      const std::int64_t extent = view.shape[static_cast<int>(step.indices.size())];
+      const bool broadcast = axis && extent == 1 && symbol != Op::kQuery;
+      const int index = broadcast ? add({.op = Op::kInteger, .type = Type::kInteger}) : visit(argument);
+      fitted.axes.push_back(axis ? symbol : Op::kLookup);
       require(index, Type::kInteger, argument.node(), "an index of table `" + node.name + "`");
       if (at(index).depends & kOnScore) {
         fail(argument.node(),
@@ -167,6 +173,11 @@ class Checker {
       }
       step.depends |= at(index).depends;
       step.indices.push_back(index);
+    }
+    if (node.fit != Fit::kFree) {
+      fitted.text = quote(node);
+      fitted.indices = step.indices;
+      formula_.fitted_.push_back(std::move(fitted));
     }
     return add(step);
   }
@@ -292,9 +303,9 @@ void check_types(const Expr& expression, const Tables& tables, std::string_view 
   Checker(formula, tables, text, true).begin(expression);
 }
 
-bool Formula::mentions_query() const {
+bool Formula::mentions(Op symbol) const {
   for (const Step& step : steps_) {
-    if (step.op == Op::kQuery && step.kind == Step::Kind::kOperation) return true;
+    if (step.op == symbol && step.kind == Step::Kind::kOperation) return true;
   }
   return false;
 }

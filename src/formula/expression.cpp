@@ -40,7 +40,7 @@ bool alike(const Node& a, const Node& b) {
     case Op::kReal:
       return std::bit_cast<std::int64_t>(a.real) == std::bit_cast<std::int64_t>(b.real);  // 0.0 is not -0.0
     case Op::kLookup:
-      return a.name == b.name;
+      return a.name == b.name && a.fit == b.fit;
     default:
       return true;
   }
@@ -60,6 +60,7 @@ Expr Expr::truth(bool value) {
 namespace symbols {
 const Expr s = make(Op::kScore);
 const Expr q = make(Op::kQuery);
+const Expr i = make(Op::kRow);
 const Expr k = make(Op::kKey);
 const Expr b = make(Op::kBatch);
 const Expr h = make(Op::kHead);
@@ -161,6 +162,12 @@ Expr Table::lookup(std::vector<Expr> indices) const {
   node.name = name_;
   node.args = std::move(indices);
   node.data = data_;
+  return make(std::move(node));
+}
+
+Expr Table::fitted(std::vector<Expr> axes) const {
+  Node node = lookup(std::move(axes)).node();
+  node.fit = formula::Fit::kSaid;
   return make(std::move(node));
 }
 

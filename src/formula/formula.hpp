@@ -43,9 +43,19 @@ struct BoundTable {
   std::shared_ptr<const Tensor> owner{};  ///< keeps a travelling table alive
 };
 
+/// A lookup that claims that its table fits the problem, which plan/fit.cpp checks: dense(m, b, k).
+struct Fitted {
+  std::string text;  ///< as it is written
+  int table = -1;
+  std::vector<Op> axes;      ///< the symbol that an index is: b h g i k q; kLookup where it is anything else
+  std::vector<int> indices;  ///< its steps
+  bool by_rank = false;      ///< the axes were not said
+};
+
 /// A place in the score matrix. s is the scaled similarity.
 struct Place {
   std::int64_t q = 0, k = 0, b = 0, h = 0, g = 0;
+  std::int64_t i = 0;  ///< row of the query
   double s = 0;
 };
 
@@ -72,8 +82,11 @@ class Formula {
   [[nodiscard]] std::uint8_t depends() const {
     return steps_.empty() ? std::uint8_t{kOnScore} : steps_[static_cast<std::size_t>(result_)].depends;
   }
+  [[nodiscard]] const std::vector<Fitted>& fitted() const { return fitted_; }
+  /// True when any step reads the symbol.
+  [[nodiscard]] bool mentions(Op symbol) const;
   /// True when any step reads q: then the problem must say how queries are aligned.
-  [[nodiscard]] bool mentions_query() const;
+  [[nodiscard]] bool mentions_query() const { return mentions(Op::kQuery); }
 
   /// The definition: the value at one place, in double and exact integers. `values` is scratch of steps().size().
   [[nodiscard]] Value at(const Place& place, std::span<Value> values) const;
@@ -86,6 +99,7 @@ class Formula {
   friend class Checker;
   std::vector<Step> steps_;
   std::vector<BoundTable> tables_;
+  std::vector<Fitted> fitted_;
   int result_ = -1;
 };
 

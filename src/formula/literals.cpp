@@ -26,13 +26,17 @@ Expr negated(const Expr& a) {
   return value && *value != INT64_MIN ? Expr(-*value) : -a;
 }
 
-std::vector<Expr> score_indices(const Dims& shape) {
-  const std::array<Expr, 4> axes{symbols::b, symbols::h, symbols::q, symbols::k};
-  std::vector<Expr> indices;
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    indices.push_back(shape[axis] == 1 ? Expr(0) : axes[static_cast<std::size_t>(4 - shape.rank() + axis)]);
+Expr dense_by_rank(std::string_view call, const Table& table, const Dims& shape) {
+  const std::array<Expr, 4> axes{symbols::b, symbols::h, symbols::i, symbols::k};
+  const int rank = shape.rank();
+  if (rank < 2 || rank > 4) {
+    refuse(call, "table `" + table.name() + "` has no queries and keys",
+           "[Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk], or the axes said: " + std::string(call) + "(" + table.name() + ", b, k)",
+           to_text(shape));
   }
-  return indices;
+  Node node = table.fitted({axes.end() - rank, axes.end()}).node();
+  node.fit = Fit::kByRank;
+  return make(std::move(node));
 }
 
 void refuse(std::string_view call, const std::string& what, const std::string& expected, const std::string& found) {

@@ -18,8 +18,8 @@ namespace heed::formula {
 void require_at_least(std::int64_t least, const Expr& argument, std::string_view call, std::string_view parameter);
 /// -a, folded for a literal.
 [[nodiscard]] Expr negated(const Expr& a);
-/// Indices of a tensor [Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk]: q, k, h, b, and 0 where the extent is 1.
-[[nodiscard]] std::vector<Expr> score_indices(const Dims& shape);
+/// The lookup of a whole tensor [Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk], its axes told by the rank. Throws Error for any other rank.
+[[nodiscard]] Expr dense_by_rank(std::string_view call, const Table& table, const Dims& shape);
 /// Throws Error: "window: w is too small; expected at least 1; found 0".
 [[noreturn]] void refuse(std::string_view call, const std::string& what, const std::string& expected, const std::string& found);
 

@@ -100,6 +100,11 @@ Expr lengths(const Expr& n) {
   return k < n;
 }
 
+/// k < dense(n, b), table n [B].
+Expr lengths(const Table& n) {
+  return lengths(n.fitted({b}));
+}
+
 /// 0 <= q & q < n & k < n & document[q] == document[k], n = offsets.last. Keys count from 0, queries may not (alignment), and the
 /// comparisons before the lookups decide wherever a lookup has no value. Krell et al. 2021, Efficient Sequence Packing without
 /// Cross-contamination.
@@ -133,21 +138,24 @@ Expr dilated(const Expr& w, const Expr& step) {
   return (k <= q) & ((q - k) / step < w) & ((q - k) % step == 0);
 }
 
-/// abs(q - k) <= w / 2 | global[q] | global[k], w even. The paper's separate projections of the global rows are a second attention, not
-/// a mask. Beltagy et al. 2020 (Longformer), section 3.1.
+/// abs(q - k) <= w / 2 | dense(global, q) | global[k], w even: global has one element for each position. The paper's separate projections
+/// of the global rows are a second attention, not a mask. Beltagy et al. 2020 (Longformer), section 3.1.
 Expr longformer(const Expr& w, const Table& global) {
   require_at_least(0, w, "longformer", "w");
   const auto width = integer_literal(w);
   if (width && *width % 2 != 0) refuse("longformer", "w is odd", "an even number, half of it to either side", std::to_string(*width));
   const Expr side = width ? Expr(*width / 2) : w / 2;
-  return (abs(q - k) <= side) | global[q] | global[k];
+  return (abs(q - k) <= side) | global.fitted({q}) | global[k];
 }
 
-/// table[b, h, q, k] with the leading axes that it has. An axis of extent 1 is read at 0: it broadcasts.
+/// table[b, h, i, k] with the leading axes that it has, each the problem's or 1, which broadcasts.
 Expr dense(const Table& table, const Dims& shape) {
-  if (shape.rank() < 2 || shape.rank() > 4)
-    refuse("dense", "table `" + table.name() + "` has no queries and keys", "[Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk]", to_text(shape));
-  return table.lookup(formula::score_indices(shape));
+  return formula::dense_by_rank("dense", table, shape);
+}
+
+/// table[b, k], likewise.
+Expr padding(const Table& table) {
+  return table.fitted({b, k});
 }
 
 namespace formula {
@@ -199,10 +207,20 @@ std::span<const Named> named_masks() {
       {"mask",
        "lengths",
        {"n"},
-       "Only the first n keys exist: padding is not seen.",
+       "Only the first n keys exist: padding is not seen. A table [B], or a number.",
        "padded batches",
-       "lengths(length[b])",
-       [](Args a) { return lengths(expression_argument(a[0], "lengths", "n")); }},
+       "lengths(length)",
+       [](Args a) {
+         if (const auto* table = std::get_if<NamedTable>(&a[0])) return lengths(Table(table->name));
+         return lengths(expression_argument(a[0], "lengths", "n"));
+       }},
+      {"mask",
+       "padding",
+       {"mask"},
+       "A boolean table [B, Tk]: the keys of each batch entry that are seen.",
+       "padded batches",
+       "padding(valid)",
+       [](Args a) { return padding(Table(boolean_table(a[0], "padding", "mask").name)); }},
       {"mask",
        "documents",
        {"offsets"},
@@ -242,13 +260,22 @@ std::span<const Named> named_masks() {
        }},
       {"mask",
        "dense",
-       {"mask"},
-       "Any boolean table [Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk]; an extent of 1 broadcasts.",
+       {"table"},
+       "A table [Tq, Tk], [Hq, Tq, Tk] or [B, Hq, Tq, Tk] of the problem's extents; 1 broadcasts.",
        "ONNX Attention-23, attn_mask",
        "dense(seen)",
        [](Args a) {
-         const NamedTable table = boolean_table(a[0], "dense", "mask");
+         const NamedTable table = table_argument(a[0], "dense", "table");
          return dense(Table(table.name), table.view.shape);
+       }},
+      {"mask",
+       "dense",
+       {"table", "axis", "..."},
+       "A table of the problem's extents with its axes said: b h g i k; 1 broadcasts.",
+       "ONNX Attention-23, attn_mask",
+       "dense(block, b, i, k)",
+       [](Args a) {
+         return Table(table_argument(a[0], "dense", "table").name).fitted(expression_arguments(a.subspan(1), "dense", "axis"));
        }},
   };
   return rows;

@@ -28,7 +28,7 @@ void expect_defined_as(const Expr& mask, const Sees& sees, const Tables& tables 
   const Formula formula = Formula::mask(mask, tables);
   for (std::int64_t q = square.first_query; q < square.queries; ++q) {
     for (std::int64_t k = 0; k < square.keys; ++k) {
-      const formula::Value value = formula.at({.q = q, .k = k, .b = at.b, .h = at.h, .g = at.g});
+      const formula::Value value = formula.at({.q = q, .k = k, .b = at.b, .h = at.h, .g = at.g, .i = q + at.i});
       ASSERT_LT(value.broken, 0) << to_text(mask) << " has no value at q " << q << ", k " << k;
       ASSERT_EQ(value.integer != 0, sees(q, k)) << to_text(mask) << " at q " << q << ", k " << k;
     }
@@ -181,7 +181,8 @@ TEST(Masks, Longformer) {
     };
     expect_defined_as(longformer(w, Table("global")), sees, tables, {.first_query = 0, .queries = 64, .keys = 64});
   }
-  EXPECT_EQ(to_text(longformer(Table("length")[symbols::b], Table("global"))), "abs(q - k) <= length[b] / 2 | global[q] | global[k]");
+  EXPECT_EQ(to_text(longformer(Table("length")[symbols::b], Table("global"))),
+            "abs(q - k) <= length[b] / 2 | dense(global, q) | global[k]");
 }
 
 TEST(Masks, DenseOfEveryRankAndBroadcast) {
@@ -206,9 +207,24 @@ TEST(Masks, DenseOfEveryRankAndBroadcast) {
       }
     }
   }
-  EXPECT_EQ(to_text(dense(Table("seen"), {2, 1, 5, 7})), "seen[b, 0, q, k]");
+  EXPECT_EQ(to_text(dense(Table("seen"), {2, 1, 5, 7})), "dense(seen)");
+  EXPECT_EQ(to_text(dense(Table("seen"), symbols::b, symbols::i, symbols::k)), "dense(seen, b, i, k)");
   EXPECT_THROW((void)dense(Table("seen"), {7}), Error);
   EXPECT_THROW((void)dense(Table("seen"), {1, 1, 1, 5, 7}), Error);
+}
+
+// Rows are those of the table, whatever the positions: a query at position q stands in row q + 3 here.
+TEST(Masks, DenseReadsTheRowOfTheQuery) {
+  Tensor seen(DType::kBool, {9, 7});
+  for (std::int64_t i = 0; i < seen.count(); ++i) seen.data<bool>()[i] = i % 5 < 2;
+  const Sees sees = [&](auto q, auto k) { return seen.data<bool>()[(q + 3) * 7 + k]; };
+  expect_defined_as(dense(Table("seen"), {9, 7}), sees, {{"seen", seen.view()}}, {.first_query = -3, .queries = 6, .keys = 7}, {.i = 3});
+}
+
+TEST(Masks, Padding) {
+  const Tables& tables = formula::example_tables();  // valid: from 0 in entry 0, from 20 in entry 1
+  for (const std::int64_t b : {0, 1})
+    expect_defined_as(padding(Table("valid")), [&](auto, auto k) { return k >= 20 * b; }, tables, {.keys = 64}, {.b = b});
 }
 
 TEST(Masks, TextAndFunctionsAgree) {
@@ -219,13 +235,15 @@ TEST(Masks, TextAndFunctionsAgree) {
       {"window(16)", window(16)},
       {"window(8, 4)", window(8, 4)},
       {"prefix(16)", prefix(16)},
-      {"lengths(length[b])", lengths(Table("length")[symbols::b])},
+      {"lengths(length)", lengths(Table("length"))},
       {"documents(offsets)", documents(tables.at("offsets"))},
       {"chunked(16)", chunked(16)},
       {"streaming(4, 16)", streaming(4, 16)},
       {"dilated(8, 3)", dilated(8, 3)},
       {"longformer(16, global)", longformer(16, Table("global"))},
+      {"padding(valid)", padding(Table("valid"))},
       {"dense(seen)", dense(Table("seen"), {64, 64})},
+      {"dense(block, b, i, k)", dense(Table("block"), symbols::b, symbols::i, symbols::k)},
   };
   EXPECT_EQ(cases.size(), formula::named_masks().size()) << "a named mask is missing here";
   for (const auto& [text, mask] : cases) EXPECT_TRUE(same(parse(text, tables), mask)) << text;
@@ -236,7 +254,8 @@ TEST(Masks, BoxesWithoutASeenPlaceAreFoundEmpty) {
   const Tables& tables = formula::example_tables();
   std::mt19937 random(7);
   for (const formula::Named& row : formula::named_masks()) {
-    if (row.name == "dense" || row.name == "dilated") continue;  // as arbitrary as its table; gaps that intervals do not see
+    if (row.name == "dense" || row.name == "padding" || row.name == "dilated")
+      continue;  // as arbitrary as its table; gaps that intervals do not see
     const Formula mask = Formula::mask(parse(row.example, tables), tables);
     const formula::Over over(mask);
     for (int i = 0; i < 300; ++i) {

@@ -37,6 +37,11 @@ Owned make_examples() {
   examples["global"] = filled<bool>(DType::kBool, {kPositions}, [](std::int64_t i) { return i == 0 || i == 32; });
   examples["seen"] = filled<bool>(DType::kBool, {kPositions, kPositions},
                                   [](std::int64_t i) { return (row(i, kPositions) ^ column(i, kPositions)) % 3 == 0; });
+  examples["valid"] =
+      filled<bool>(DType::kBool, {kBatch, kPositions}, [](std::int64_t i) { return column(i, kPositions) >= 20 * row(i, kPositions); });
+  examples["block"] = filled<bool>(DType::kBool, {kBatch, kPositions, kPositions}, [](std::int64_t i) {
+    return (row(i, kPositions) % kPositions / 16 + column(i, kPositions) / 16) % 2 == i / (kPositions * kPositions);
+  });
   examples["slope"] = filled<float>(DType::kF32, {kHeads}, [](std::int64_t h) { return 1.0 / static_cast<double>(4 << (2 * h)); });
   examples["buckets"] =
       filled<float>(DType::kF32, {kHeads, 32}, [](std::int64_t i) { return 0.125 * static_cast<double>(row(i, 32) - column(i, 32) % 16); });
@@ -70,6 +75,12 @@ Expr expression_argument(const Argument& argument, std::string_view call, std::s
 NamedTable table_argument(const Argument& argument, std::string_view call, std::string_view parameter) {
   if (const auto* table = std::get_if<NamedTable>(&argument)) return *table;
   refuse(call, std::string(parameter) + " is not a table", "the bare name of a bound table", "`" + to_text(std::get<Expr>(argument)) + "`");
+}
+
+std::vector<Expr> expression_arguments(std::span<const Argument> arguments, std::string_view call, std::string_view parameter) {
+  std::vector<Expr> expressions;
+  for (const Argument& argument : arguments) expressions.push_back(expression_argument(argument, call, parameter));
+  return expressions;
 }
 
 std::int64_t integer_argument(const Argument& argument, std::string_view call, std::string_view parameter) {

@@ -22,7 +22,7 @@ using Argument = std::variant<Expr, NamedTable>;
 struct Named {
   std::string kind;                     ///< "mask" or "score"
   std::string name;                     ///< "window"
-  std::vector<std::string> parameters;  ///< {"left", "right"}; a name may have several rows of different length
+  std::vector<std::string> parameters;  ///< {"left", "right"}; a name may have several rows of different length; a last "..." repeats
   std::string meaning;                  ///< one sentence
   std::string source;                   ///< paper, equation or program
   std::string example;                  ///< a call that parses once the example tables are bound: "window(16)"
@@ -40,6 +40,9 @@ struct Named {
 /// The argument as an expression, or as a table; Error otherwise, naming the call and the parameter.
 [[nodiscard]] Expr expression_argument(const Argument& argument, std::string_view call, std::string_view parameter);
 [[nodiscard]] NamedTable table_argument(const Argument& argument, std::string_view call, std::string_view parameter);
+/// All of them as expressions.
+[[nodiscard]] std::vector<Expr> expression_arguments(std::span<const Argument> arguments, std::string_view call,
+                                                     std::string_view parameter);
 /// The argument as a literal integer.
 [[nodiscard]] std::int64_t integer_argument(const Argument& argument, std::string_view call, std::string_view parameter);
 

@@ -64,9 +64,11 @@ TEST(Named, AnArgumentOfTheWrongSortNamesCallAndParameter) {
       {"window(slope)", "column 1: window: w is a whole table; expected an expression, such as a lookup slope[b]; found the table `slope`"},
       {"documents(q)", "column 1: documents: offsets is not a table; expected the bare name of a bound table; found `q`"},
       {"longformer(16, slope)", "column 1: longformer: global is not boolean; expected a boolean table; found `slope` of f32"},
-      {"dense(bias)", "column 1: dense: mask is not boolean; expected a boolean table; found `bias` of f32"},
+      {"padding(bias)", "column 1: padding: mask is not boolean; expected a boolean table; found `bias` of f32"},
+      {"dense(q, i, k)", "column 1: dense: table is not a table; expected the bare name of a bound table; found `q`"},
       {"dense(global)",
-       "column 1: dense: table `global` has no queries and keys; expected [Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk]; found [64]"},
+       "column 1: dense: table `global` has no queries and keys; expected [Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk], or the axes said: "
+       "dense(global, b, k); found [64]"},
       {"alibi(q)", "column 1: alibi: heads is not an integer literal; expected a number such as 8; found `q`"},
       {"t5(buckets, 32, 128, 1)", "column 1: t5: bidirectional is not a boolean literal; expected true or false; found 1"},
       {"t5(slope, 32, 128, true)", "column 1: t5: table `slope` has not one column per bucket; expected [Hq, 32]; found [4]"},

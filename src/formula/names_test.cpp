@@ -15,6 +15,7 @@ TEST(Names, Identifiers) {
 
 TEST(Names, TakenNames) {
   EXPECT_EQ(taken_by("q"), "symbol");
+  EXPECT_EQ(taken_by("i"), "symbol");
   EXPECT_EQ(taken_by("floor"), "function");
   EXPECT_EQ(taken_by("window"), "named mask");
   EXPECT_EQ(taken_by("true"), "literal");

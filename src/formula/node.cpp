@@ -17,6 +17,7 @@ constexpr std::array<OpInfo, kOps> kTable{{
     {Op::kBoolean, Form::kLiteral, 0, "boolean", kTightest},
     {Op::kScore, Form::kSymbol, 0, "s", kTightest},
     {Op::kQuery, Form::kSymbol, 0, "q", kTightest},
+    {Op::kRow, Form::kSymbol, 0, "i", kTightest},
     {Op::kKey, Form::kSymbol, 0, "k", kTightest},
     {Op::kBatch, Form::kSymbol, 0, "b", kTightest},
     {Op::kHead, Form::kSymbol, 0, "h", kTightest},

@@ -19,6 +19,7 @@ enum class Op : std::uint8_t {
   kBoolean,  // literals
   kScore,
   kQuery,
+  kRow,
   kKey,
   kBatch,
   kHead,
@@ -69,12 +70,16 @@ struct OpInfo {
   return op >= Op::kLess && op <= Op::kNotEqual;
 }
 
+/// Whether a lookup claims that its table fits the problem: written dense(m), its axes told by its rank, or dense(m, b, k), said.
+enum class Fit : std::uint8_t { kFree, kByRank, kSaid };
+
 struct Node {
   Op op = Op::kInteger;
   std::int64_t integer = 0;  ///< kInteger; kBoolean as 0 or 1
   double real = 0;           ///< kReal
   std::string name{};        ///< kLookup
   std::vector<Expr> args{};
+  Fit fit = Fit::kFree;                  ///< kLookup
   std::shared_ptr<const Tensor> data{};  ///< kLookup of a table that travels with the formula
   int column = 0;                        ///< 1-based place in the text it was read from; 0: built in C++
 };

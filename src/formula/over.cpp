@@ -24,6 +24,8 @@ Interval leaf(const Step& step, const Box& box, const Interval& score) {
       return score;
     case Op::kQuery:
       return range(box.q);
+    case Op::kRow:
+      return range(box.i);
     case Op::kKey:
       return range(box.k);
     case Op::kBatch:

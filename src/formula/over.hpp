@@ -27,6 +27,7 @@ struct Range {
 /// A box of places; s is unknown unless said.
 struct Box {
   Range q, k, b, h, g;
+  Range i{};  ///< rows of the queries q
 };
 
 enum class Verdict : std::uint8_t { kEmpty, kPartial, kFull };

@@ -45,7 +45,8 @@ void each_place(const Box& box, const std::vector<double>& scores, const Functio
     for (std::int64_t j = 0; j < extent(box.k); ++j) {
       for (std::int64_t b = box.b.first; b <= box.b.last; ++b) {
         for (std::int64_t h = box.h.first; h <= box.h.last; ++h) {
-          for (const double at : scores) function(Place{.q = box.q.first + i, .k = box.k.first + j, .b = b, .h = h, .g = h / 2, .s = at});
+          for (const double at : scores)
+            function(Place{.q = box.q.first + i, .k = box.k.first + j, .b = b, .h = h, .g = h / 2, .i = box.i.first + i, .s = at});
         }
       }
     }
@@ -79,6 +80,8 @@ Box draw_box(std::mt19937_64& random) {
   const auto origin = [&] { return origins[random() % (random() % 4 ? 5 : std::size(origins))]; };
   Box box{.q = range(origin(), 8), .k = range(origin(), 8), .b = range(below(2), 2), .h = range(below(4), 2), .g = {}};
   box.g = {box.h.first / 2, box.h.last / 2};
+  const std::int64_t row = below(60);
+  box.i = {row, row + box.q.last - box.q.first};
   return box;
 }
 

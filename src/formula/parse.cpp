@@ -324,7 +324,8 @@ class Parser {
     if (lexer_.peek().is("(")) list(")", [&] { args.push_back(argument()); });
     std::string usages;
     for (const Named* row : rows) {
-      if (row->parameters.size() == args.size()) return expand(token, *row, args);
+      const bool more = row->parameters.size() > 1 && row->parameters.back() == "..." && args.size() + 1 >= row->parameters.size();
+      if (more || row->parameters.size() == args.size()) return expand(token, *row, args);
       usages += (usages.empty() ? "" : " or ") + quoted(usage_of(*row));
     }
     fail(token, quoted(token.text) + " is written " + usages + "; found " + counted(args.size(), "argument"));
@@ -342,7 +343,7 @@ class Parser {
 
   [[noreturn]] void bare_table(const Token& token, const TensorView& view) const {
     if (lexer_.peek().is("(")) fail(token, quoted(token.text) + " is a table: a lookup is written with brackets");
-    constexpr std::array<std::string_view, 5> kIndices{"[]", "[k]", "[q, k]", "[h, q, k]", "[b, h, q, k]"};
+    constexpr std::array<std::string_view, 5> kIndices{"[]", "[k]", "[i, k]", "[h, i, k]", "[b, h, i, k]"};
     const auto rank = static_cast<std::size_t>(view.shape.rank());
     std::string message = quoted(token.text) + " is a table of rank " + std::to_string(rank) + ": it needs " +
                           (rank == 1 ? "an index" : std::to_string(rank) + " indices");
@@ -368,7 +369,7 @@ class Parser {
     for (const Named& row : named_scores()) names.push_back(row.name);
     std::string message = "unknown name " + quoted(token.text);
     if (const std::string meant = nearest(token.text, names); !meant.empty()) message += "; did you mean " + quoted(meant) + "?";
-    if (token.text.size() == 1) message += "; symbols are s q k b h g";
+    if (token.text.size() == 1) message += "; symbols are s q i k b h g";
     if (!bound.empty()) message += " (tables: " + bound + ")";
     if (bound.empty() && lexer_.peek().is("[")) message += " (no table is bound)";
     fail(token, message);

@@ -83,13 +83,25 @@ TEST(Parse, TextBecomesCanonicalText) {
       {"window(4)", "k <= q & q - k < 4"},
       {"window(length[b])", "k <= q & q - k < length[b]"},
       {"window(2, 3) | causal", "q - k <= 2 & k - q <= 3 | k <= q"},
-      {"bias(bias)", "s + bias[0, q, k]"},
+      {"bias(bias)", "s + dense(bias)"},
+      {"bias(bias, b, i, k)", "s + dense(bias, b, i, k)"},
+      {"dense(seen)", "dense(seen)"},
+      {"dense(seen, i, k)", "dense(seen, i, k)"},
+      {"!dense(seen, i, k - 1) | i % 3 == 0", "!dense(seen, i, k - 1) | i % 3 == 0"},
+      {"padding(valid)", "dense(valid, b, k)"},
+      {"lengths(length)", "k < dense(length, b)"},
+      {"relative(distance, 8)", "s + dense(distance, h, min(max(k - q, -8), 8) + 8)"},
   };
   for (const auto& [text, canonical] : cases) {
     const Expr parsed = parse(text, tables());
     EXPECT_EQ(to_text(parsed), canonical) << text;
     EXPECT_TRUE(same(parse(canonical, tables()), parsed)) << text;
   }
+}
+
+TEST(Parse, ADenseLookupIsNoFreeOne) {
+  EXPECT_FALSE(same(parse("dense(seen, i, k)", tables()), parse("seen[i, k]", tables())));
+  EXPECT_FALSE(same(parse("dense(seen, i, k)", tables()), parse("dense(seen)", tables())));
 }
 
 TEST(Parse, PrecedenceBuildsTheTreeOfTheOperators) {
@@ -113,7 +125,7 @@ TEST(Parse, NodesKnowTheirColumns) {
 }
 
 TEST(Parse, EveryErrorSaysWhatAndWhere) {
-  const std::string bound = " (tables: bias, buckets, distance, global, heat, length, offsets, seen, slope)";
+  const std::string bound = " (tables: bias, block, buckets, distance, global, heat, length, offsets, seen, slope, valid)";
   const std::string foreign = " is not of this language: ";
   struct Case {
     std::string text, message, marked;
@@ -123,7 +135,7 @@ TEST(Parse, EveryErrorSaysWhatAndWhere) {
       {" \n ", "column 4: the formula is empty", ""},
       {"k <= q & cusal", "column 10: unknown name `cusal`; did you mean `causal`?" + bound, "cusal"},
       {"lenght[b] > k", "column 1: unknown name `lenght`; did you mean `length`?" + bound, "lenght[b] > k"},
-      {"i < j", "column 1: unknown name `i`; symbols are s q k b h g" + bound, "i < j"},
+      {"j < i", "column 1: unknown name `j`; symbols are s q i k b h g" + bound, "j < i"},
       {"foo(q)", "column 1: unknown name `foo`" + bound, "foo(q)"},
       {"q < k < b", "column 7: comparisons do not chain: write `q < k & k < b`, or parentheses around one of them", "< b"},
       {"q == k == b", "column 8: comparisons do not chain: write `q == k & k == b`, or parentheses around one of them", "== b"},
@@ -185,10 +197,11 @@ TEST(Parse, EveryErrorSaysWhatAndWhere) {
       {"k[q]", "column 2: `k` is a symbol: it has neither arguments nor indices", "[q]"},
       {"window", "column 1: `window` is written `window(w)` or `window(left, right)`; found 0 arguments", "window"},
       {"window(1, 2, 3)", "column 1: `window` is written `window(w)` or `window(left, right)`; found 3 arguments", "window(1, 2, 3)"},
+      {"dense(seen, i)", "column 1: table `seen` has rank 2 (shape [64, 64]) but is given 1 index", "dense(seen, i)"},
       {"causal(q)", "column 1: `causal` is written `causal`; found 1 argument", "causal(q)"},
       {"causal & window(0)", "column 10: window: w is too small; expected an integer, at least 1; found 0", "window(0)"},
       {"length", "column 1: `length` is a table of rank 1: it needs an index, as in `length[k]`", "length"},
-      {"seen & causal", "column 1: `seen` is a table of rank 2: it needs 2 indices, as in `seen[q, k]`", "seen & causal"},
+      {"seen & causal", "column 1: `seen` is a table of rank 2: it needs 2 indices, as in `seen[i, k]`", "seen & causal"},
       {"length(b)", "column 1: `length` is a table: a lookup is written with brackets", "length(b)"},
       {"length[]", "column 1: a lookup without an index", "length[]"},
       {"causal[q]", "column 1: `causal` is a named mask, and no table of this name is bound", "causal[q]"},
@@ -219,7 +232,7 @@ TEST(Parse, WithoutTablesALookupSaysSo) {
 
 TEST(Parse, ATableMayNotHideASymbolFunctionOrMask) {
   const Tensor data(DType::kF32, {4});
-  for (const std::string name : {"q", "exp", "causal", "true"}) {
+  for (const std::string name : {"q", "i", "exp", "causal", "padding", "true"}) {
     try {
       (void)parse("1", {{name, data.view()}});
       FAIL() << "no error for " << name;

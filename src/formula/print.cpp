@@ -78,7 +78,7 @@ class Writer {
       case Form::kSymbol:
         return push(info(node.op).text, 0, &node);
       case Form::kLookup:
-        return list(node, node.name, "[", "]");
+        return node.fit == Fit::kFree ? list(node, node.name, "[", "]") : fitted(node);
       case Form::kFunction:
         return list(node, info(node.op).text, "(", ")");
       case Form::kPrefix:
@@ -110,6 +110,17 @@ class Writer {
     }
     push(open, 1);
     push(name, 0, &node);
+  }
+
+  void fitted(const Node& node) {
+    push(")", -1);
+    for (std::size_t i = node.fit == Fit::kSaid ? node.args.size() : 0; i-- > 0;) {
+      push(node.args[i].node());
+      push(", ");
+    }
+    push(node.name);
+    push("(", 1);
+    push("dense", 0, &node);
   }
 
   void literal(const Node& node) {

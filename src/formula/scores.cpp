@@ -116,20 +116,22 @@ Expr softcap(const Expr& cap) {
   return cap * tanh(s / cap);
 }
 
-/// s + slope[h] * (k - q): for a causal mask minus slope times distance; keys ahead, where seen, gain (flash-attention's -slope |k - q|
-/// differs there). Press, Smith, Lewis 2022, Train Short, Test Long, section 3.
+/// s + dense(slope, h) * (k - q): for a causal mask minus slope times distance; keys ahead, where seen, gain (flash-attention's -slope |k -
+/// q| differs there). Press, Smith, Lewis 2022, Train Short, Test Long, section 3.
 Expr alibi(const Table& slope) {
-  return s + slope[h] * (k - q);
+  return s + slope.fitted({h}) * (k - q);
 }
 
 /// The same with the slopes of the authors' program for so many heads, as float32.
 Expr alibi(std::int64_t heads) {
   if (heads < 1 || heads > kMostHeads)
     refuse("alibi", "no such number of heads", "1 to " + std::to_string(kMostHeads), std::to_string(heads));
-  return alibi(Table("slope_" + std::to_string(heads), alibi_slopes(heads)));
+  const Table slope("slope_" + std::to_string(heads), alibi_slopes(heads));
+  // The slope of one head is not that of every head: a free lookup, which does not broadcast.
+  return heads == 1 ? s + slope[h] * (k - q) : alibi(slope);
 }
 
-/// s + bias[h, bucket[min(max(k - q, -m), m) + m]], m = max_distance. bias is the transpose of transformers' [buckets, heads].
+/// s + dense(bias, h, bucket[min(max(k - q, -m), m) + m]), m = max_distance. bias is the transpose of transformers' [buckets, heads].
 /// Raffel et al. 2020 (T5), section 2.1; transformers, T5Attention._relative_position_bucket.
 Expr t5(const Table& bias, std::int64_t buckets, std::int64_t max_distance, bool bidirectional) {
   const std::int64_t exact = buckets / (bidirectional ? 4 : 2);
@@ -141,21 +143,19 @@ Expr t5(const Table& bias, std::int64_t buckets, std::int64_t max_distance, bool
            std::to_string(max_distance));
   }
   const Table bucket = t5_buckets(buckets, max_distance, bidirectional);
-  return s + bias(h, bucket[clamped_distance(max_distance)]);
+  return s + bias.fitted({h, bucket[clamped_distance(max_distance)]});
 }
 
-/// s + table[h, min(max(k - q, -m), m) + m]: a learned scalar per clipped distance. Shaw, Uszkoreit, Vaswani 2018, section 3.2 (the clip);
-/// Raffel et al. 2020 (the scalar).
+/// s + dense(table, h, min(max(k - q, -m), m) + m): a learned scalar per clipped distance. Shaw, Uszkoreit, Vaswani 2018, section 3.2 (the
+/// clip); Raffel et al. 2020 (the scalar).
 Expr relative(const Table& table, const Expr& m) {
   require_at_least(0, m, "relative", "m");
-  return s + table(h, clamped_distance(m));
+  return s + table.fitted({h, clamped_distance(m)});
 }
 
-/// s + table[b, h, q, k] with the leading axes that it has; an axis of extent 1 broadcasts; -inf hides.
+/// s + table[b, h, i, k] with the leading axes that it has, each the problem's or 1, which broadcasts; -inf hides.
 Expr bias(const Table& table, const Dims& shape) {
-  if (shape.rank() < 2 || shape.rank() > 4)
-    refuse("bias", "table `" + table.name() + "` has no queries and keys", "[Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk]", to_text(shape));
-  return s + table.lookup(formula::score_indices(shape));
+  return s + formula::dense_by_rank("bias", table, shape);
 }
 
 /// s / t. Hinton, Vinyals, Dean 2015, equation 1.
@@ -240,12 +240,21 @@ std::span<const Named> named_scores() {
       {"score",
        "bias",
        {"table"},
-       "Any real table [Tq, Tk], [H, Tq, Tk] or [B, H, Tq, Tk] added; an extent of 1 broadcasts.",
+       "A real table [Tq, Tk], [Hq, Tq, Tk] or [B, Hq, Tq, Tk] of the problem's extents added; 1 broadcasts.",
        "ONNX Attention-23, attn_mask",
        "bias(bias)",
        [](Args a) {
          const NamedTable table = table_argument(a[0], "bias", "table");
          return bias(Table(table.name), table.view.shape);
+       }},
+      {"score",
+       "bias",
+       {"table", "axis", "..."},
+       "A real table of the problem's extents with its axes said, b h g i k, added; 1 broadcasts.",
+       "ONNX Attention-23, attn_mask",
+       "bias(bias, b, i, k)",
+       [](Args a) {
+         return s + Table(table_argument(a[0], "bias", "table").name).fitted(expression_arguments(a.subspan(1), "bias", "axis"));
        }},
       {"score",
        "temperature",

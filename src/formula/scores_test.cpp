@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include <heed/error.hpp>
+#include <heed/masks.hpp>
 
 #include "formula/formula.hpp"
 #include "formula/named.hpp"
@@ -84,7 +85,8 @@ TEST(Scores, AlibiSlopesAreThePapers) {
       EXPECT_EQ(slopes->data<float>()[h], static_cast<float>(std::pow(2.0, expected[static_cast<std::size_t>(h)])))
           << heads << " heads, head " << h;
     }
-    EXPECT_EQ(to_text(score), "s + slope_" + std::to_string(heads) + "[h] * (k - q)");
+    const std::string slope = "slope_" + std::to_string(heads);
+    EXPECT_EQ(to_text(score), "s + " + (heads == 1 ? slope + "[h]" : "dense(" + slope + ", h)") + " * (k - q)");
     EXPECT_EQ(value_of(score, {.q = 5, .k = 2, .h = heads - 1, .s = 0.0}), -3.0 * slopes->data<float>()[heads - 1]);
   }
   EXPECT_THROW((void)alibi(std::int64_t{0}), Error);
@@ -137,8 +139,8 @@ TEST(Scores, T5BucketsAreTransformers) {
 }
 
 TEST(Scores, T5TextAndLimits) {
-  EXPECT_EQ(to_text(t5(Table("bias"), 32, 128, true)), "s + bias[h, bucket_32_128[min(max(k - q, -128), 128) + 128]]");
-  EXPECT_EQ(to_text(t5(Table("bias"), 32, 128, false)), "s + bias[h, bucket_32_128_back[min(max(k - q, -128), 128) + 128]]");
+  EXPECT_EQ(to_text(t5(Table("bias"), 32, 128, true)), "s + dense(bias, h, bucket_32_128[min(max(k - q, -128), 128) + 128])");
+  EXPECT_EQ(to_text(t5(Table("bias"), 32, 128, false)), "s + dense(bias, h, bucket_32_128_back[min(max(k - q, -128), 128) + 128])");
   EXPECT_NO_THROW((void)t5(Table("bias"), 2, 2, false));
   EXPECT_NO_THROW((void)t5(Table("bias"), 4, 2, true));
   EXPECT_THROW((void)t5(Table("bias"), 3, 128, true), Error);
@@ -162,12 +164,13 @@ TEST(Scores, BiasOfEveryRank) {
     Tensor bias_table(DType::kF32, shape);
     for (std::int64_t i = 0; i < bias_table.count(); ++i) bias_table.data<float>()[i] = static_cast<float>(i) * 0.5F;
     const TensorView view = bias_table.view();
-    const std::vector<std::int64_t> place{1, 1, 2, 4};  // b h q k
+    const std::vector<std::int64_t> place{1, 1, 2, 4};  // b h i k
     std::int64_t offset = 0;
     for (int axis = 0; axis < shape.rank(); ++axis) {
       if (shape[axis] != 1) offset += place[static_cast<std::size_t>(axis + 4 - shape.rank())] * view.strides[axis];
     }
-    EXPECT_EQ(value_of(bias(Table("t"), shape), {.q = 2, .k = 4, .b = 1, .h = 1, .s = 0.25}, {{"t", view}}), 0.25 + real_at(view, offset))
+    EXPECT_EQ(value_of(bias(Table("t"), shape), {.q = 7, .k = 4, .b = 1, .h = 1, .i = 2, .s = 0.25}, {{"t", view}}),
+              0.25 + real_at(view, offset))
         << to_text(shape);
   }
   EXPECT_THROW((void)bias(Table("t"), {5}), Error);
@@ -182,6 +185,7 @@ TEST(Scores, TextAndFunctionsAgree) {
       {"t5(buckets, 32, 128, true)", t5(Table("buckets"), 32, 128, true)},
       {"relative(distance, 8)", relative(Table("distance"), 8)},
       {"bias(bias)", bias(Table("bias"), {1, 64, 64})},
+      {"bias(bias, b, i, k)", symbols::s + dense(Table("bias"), symbols::b, symbols::i, symbols::k)},
       {"temperature(heat[q])", temperature(Table("heat")[symbols::q])},
   };
   EXPECT_EQ(cases.size(), formula::named_scores().size()) << "a named score is missing here";

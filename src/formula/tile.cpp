@@ -185,6 +185,7 @@ void TileFrame::lay_out(Memory& memory) {
   kept_ = memory.take<std::int64_t>(kept);
   doubtful_ = memory.take<std::uint8_t>(kStrip * kTile);
   queries_ = memory.take<std::int64_t>(kTile);
+  rows_ = memory.take<std::int64_t>(kTile);
   keys_ = memory.take<std::int64_t>(kTile);
 }
 
@@ -227,10 +228,11 @@ bool TileFrame::bind(std::span<const std::int64_t> positions, std::int64_t* to) 
   return runs;
 }
 
-void TileFrame::bind_queries(std::span<const std::int64_t> positions) {
+void TileFrame::bind_queries(std::span<const std::int64_t> positions, std::span<const std::int64_t> rows) {
   if (program_->empty()) return;
   runs_[0] = bind(positions, queries_);
   queries_bound_ = static_cast<int>(positions.size());
+  for (int i = 0; i < kTile; ++i) rows_[i] = rows[std::min<std::size_t>(static_cast<std::size_t>(i), rows.size() - 1)];
   evaluate(Extent::kQueries, kTile);
   locate(Extent::kQueries);
 }
@@ -342,8 +344,9 @@ void TileFrame::evaluate_step(int index, Extent along, int count) {
   std::uint64_t* const out = line(index);
   if (step.op == Op::kLookup && step.kind == Step::Kind::kOperation) return lookup_line(index, along, count);
   if (step.args[0] < 0) {
-    if (step.op == Op::kQuery || step.op == Op::kKey)
-      std::copy_n(step.op == Op::kQuery ? queries_ : keys_, count, out);
+    const std::int64_t* const line = step.op == Op::kQuery ? queries_ : step.op == Op::kRow ? rows_ : step.op == Op::kKey ? keys_ : nullptr;
+    if (line != nullptr)
+      std::copy_n(line, count, out);
     else
       std::fill_n(out, count, literal(step));
     return;
@@ -430,7 +433,7 @@ void TileFrame::locate(Extent which) {
 }
 
 Place TileFrame::place(int query, int key, double s) const {
-  return {.q = queries_[query], .k = keys_[key], .b = b_, .h = h_, .g = g_, .s = s};
+  return {.q = queries_[query], .k = keys_[key], .b = b_, .h = h_, .g = g_, .i = rows_[query], .s = s};
 }
 
 }  // namespace heed::formula

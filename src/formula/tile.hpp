@@ -41,7 +41,7 @@ class TileFrame {
   /// Called when the head, the tile of queries, the tile of keys changes; keys last. Beyond the last, runs of consecutive positions go
   /// on, others repeat it.
   void bind_head(std::int64_t b, std::int64_t h, std::int64_t g);
-  void bind_queries(std::span<const std::int64_t> positions);
+  void bind_queries(std::span<const std::int64_t> positions, std::span<const std::int64_t> rows);
   void bind_keys(std::span<const std::int64_t> positions);
 
   /// Lanes of `step` for keys from `key` on: a line, a diagonal, a strip, or the tile of scores itself.
@@ -84,6 +84,7 @@ class TileFrame {
   std::int64_t* kept_ = nullptr;      // [kept]: k0 - q0 of the diagonals
   std::uint8_t* doubtful_ = nullptr;  // [kStrip, 64]
   std::int64_t* queries_ = nullptr;   // [64]
+  std::int64_t* rows_ = nullptr;      // [64]
   std::int64_t* keys_ = nullptr;      // [64]
   std::int64_t b_ = 0, h_ = 0, g_ = 0;
   std::array<bool, 2> runs_{};  // whether the positions of queries, of keys run on by one

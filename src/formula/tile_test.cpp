@@ -20,7 +20,7 @@ using symbols::k;
 using symbols::q;
 using symbols::s;
 
-constexpr Box kEverything{.q = {-100, 5000}, .k = {0, 4000}, .b = {0, 1}, .h = {0, 3}, .g = {0, 1}};
+constexpr Box kEverything{.q = {-100, 5000}, .k = {0, 4000}, .b = {0, 1}, .h = {0, 3}, .g = {0, 1}, .i = {0, 200}};
 
 /// A formula with all that runs it; memory is poisoned and guarded on both sides.
 struct Program {
@@ -207,7 +207,8 @@ TEST(TileFrame, LinesAreTheDefinition) {
     Program program = seed % 2 ? mask(random.mask(), tables) : score(random.score(), tables);
     const int queries = 1 + static_cast<int>(seed * 7 % 64), keys = 1 + static_cast<int>(seed * 11 % 64);
     program.frame.bind_head(1, 3, 1);
-    program.frame.bind_queries(positions(static_cast<std::int64_t>(seed % 90) - 9, queries));
+    program.frame.bind_queries(positions(static_cast<std::int64_t>(seed % 90) - 9, queries),
+                               positions(static_cast<std::int64_t>(seed % 7), queries));
     program.frame.bind_keys(positions(static_cast<std::int64_t>(seed % 40), keys));
     expect_lines_exact(program, std::min(queries, keys), tables);
     ASSERT_TRUE(program.guarded()) << to_text(random.mask());
@@ -217,12 +218,14 @@ TEST(TileFrame, LinesAreTheDefinition) {
 TEST(TileFrame, PositionsBeyondTheLastGoOnOrRepeatIt) {
   Program program = mask(q < k);
   program.frame.bind_head(1, 2, 0);
-  program.frame.bind_queries(positions(40, 3));
+  program.frame.bind_queries(positions(40, 3), positions(5, 3));
   program.frame.bind_keys(positions(7, 1));
   EXPECT_TRUE(program.frame.contiguous());
   EXPECT_EQ(program.frame.place(2, 0, 0).q, 42);
   EXPECT_EQ(program.frame.place(63, 63, 0.25).q, 103);
   EXPECT_EQ(program.frame.place(63, 63, 0.25).k, 70);
+  EXPECT_EQ(program.frame.place(2, 0, 0).i, 7);
+  EXPECT_EQ(program.frame.place(63, 63, 0.25).i, 7);
   EXPECT_EQ(program.frame.place(63, 63, 0.25).b, 1);
   EXPECT_EQ(program.frame.place(63, 63, 0.25).h, 2);
   EXPECT_EQ(program.frame.place(63, 63, 0.25).s, 0.25);
@@ -270,7 +273,7 @@ TEST(TileFrame, OffsetsOfLookupsAreClampedIntoTheTable) {
     if (program.formula.steps()[static_cast<std::size_t>(step)].op == Op::kLookup) lookup = step;
   }
   program.frame.bind_head(0, 1, 0);
-  program.frame.bind_queries(positions(-3, 64));
+  program.frame.bind_queries(positions(-3, 64), positions(0, 64));
   program.frame.bind_keys(positions(0, 64));
   for (int i = 0; i < 64; ++i) {
     EXPECT_EQ(program.frame.query_offsets(lookup)[i], 200 - 20 * std::clamp(i - 3, 0, 9));
@@ -317,7 +320,7 @@ TEST(TileFrame, UsesExactlyItsBytes) {
   for (const Expr& expression : {k <= q, (q * 2 < k) & (h > 0), q * 0.1 < k * 0.3, Expr(true)}) {
     Program program = mask(expression);
     program.frame.bind_head(0, 0, 0);
-    program.frame.bind_queries(positions(0, 64));
+    program.frame.bind_queries(positions(0, 64), positions(0, 64));
     program.frame.bind_keys(positions(0, 64));
     for (const bool contiguous : {true, false}) {
       for (const Instruction& instruction : program.program.code(contiguous).instructions)

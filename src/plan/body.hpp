@@ -44,6 +44,8 @@ struct Body {
 
 /// Shapes, sizes, scale, alignment, sink: throws Error for a problem without meaning. Fills layout, scale and threads.
 void check_problem(Body& body);
+/// Throws Error where a table of a named form (dense(m, b, k)) is not as large as the problem.
+void check_fit(const Body& body);
 /// Throws Error when a lookup is out of range, or an integer operation has no value, in a visible place.
 void check_lookups(const Body& body);
 /// Throws Error before anything is written where tensors do not fit.

@@ -4,6 +4,7 @@
 // reach it; a condition that reads s may come out either way. An operation on s that has no value is no ground for refusing: it makes
 // its row NaN. Interval analysis proves whole rectangles; what it cannot prove is halved, down to single places, which are settled
 // exactly. Cost: nothing where the first interval proves it, else the border of the doubtful region.
+#include <algorithm>
 #include <utility>
 
 #include <heed/error.hpp>
@@ -52,14 +53,14 @@ class Proof {
     (high.*longest).first = middle + 1;
     for (Box* half : {&low, &high}) {
       half->g = {body_.layout.kv_head(half->h.first), body_.layout.kv_head(half->h.last)};
-      prove(*half);
+      half->i = rows_of(*half);
+      if (half->i.first <= half->i.last) prove(*half);
     }
     return true;
   }
 
   void check(const Box& box) {
-    const formula::Place place{.q = box.q.first, .k = box.k.first, .b = box.b.first, .h = box.h.first, .g = box.g.first};
-    if (!exists(place)) return;
+    const formula::Place place{.q = box.q.first, .k = box.k.first, .b = box.b.first, .h = box.h.first, .g = box.g.first, .i = box.i.first};
     values_.resize(std::max(body_.mask.steps().size(), body_.score.steps().size()));
     const formula::Value seen = body_.mask.at(place, values_);
     if (seen.broken >= 0) fail(body_.mask, "mask", seen.broken, values_, place);
@@ -68,17 +69,21 @@ class Proof {
     if (lacking >= 0) fail(body_.score, "score", lacking, values_, place);
   }
 
-  /// Batch entries may have different offsets: the box of all of them holds places that no query stands at.
-  [[nodiscard]] bool exists(const formula::Place& place) const {
-    const std::int64_t slot = place.q - body_.layout.offsets[static_cast<std::size_t>(place.b)];
-    return slot >= 0 && slot < body_.layout.queries;
+  /// The rows of the queries at these positions. Batch entries may have different offsets: the box of all of them holds places that no
+  /// query stands at, and a box of nothing else has no rows.
+  [[nodiscard]] Range rows_of(const Box& box) const {
+    const auto offsets = std::span(body_.layout.offsets)
+                             .subspan(static_cast<std::size_t>(box.b.first), static_cast<std::size_t>(box.b.last - box.b.first + 1));
+    const auto [low, high] = std::minmax_element(offsets.begin(), offsets.end());
+    return {std::max<std::int64_t>(box.q.first - *high, 0), std::min(box.q.last - *low, body_.layout.queries - 1)};
   }
 
   [[noreturn]] static void fail(const formula::Formula& formula, const char* slot, int step, std::span<const formula::Value> values,
                                 const formula::Place& place) {
     throw Error({formula.describe(step, values),
                  std::string(slot) + ", at the visible place q = " + std::to_string(place.q) + ", k = " + std::to_string(place.k) +
-                     ", b = " + std::to_string(place.b) + ", h = " + std::to_string(place.h),
+                     ", b = " + std::to_string(place.b) + ", h = " + std::to_string(place.h) +
+                     (formula.mentions(formula::Op::kRow) ? ", i = " + std::to_string(place.i) : ""),
                  "a value wherever the mask shows a key", "none"});
   }
 

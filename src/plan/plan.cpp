@@ -28,6 +28,7 @@ Body::Body(Problem given) : problem(std::move(given)) {
   check_problem(*this);
   mask_over = std::make_unique<formula::Over>(mask);
   score_over = std::make_unique<formula::Over>(score);
+  check_fit(*this);
   if (!layout.hollow()) {
     mask_program = formula::TileProgram(mask, *mask_over, layout.everything());
     score_program = formula::TileProgram(score, *score_over, layout.everything());

@@ -21,7 +21,8 @@ formula::Box Layout::box(std::int64_t b, std::int64_t h, Range q, Range k) const
           .k = {first_key + k.first, first_key + k.last},
           .b = {b, b},
           .h = {h, h},
-          .g = {g, g}};
+          .g = {g, g},
+          .i = q};
 }
 
 formula::Box Layout::everything() const {
@@ -30,7 +31,8 @@ formula::Box Layout::everything() const {
           .k = {first_key, first_key + keys - 1},
           .b = {0, batch - 1},
           .h = {0, heads - 1},
-          .g = {0, kv_heads - 1}};
+          .g = {0, kv_heads - 1},
+          .i = {0, queries - 1}};
 }
 
 namespace {
@@ -117,7 +119,8 @@ class Search {
     for (const std::int64_t q : {box.q.last, box.q.first}) {
       for (const std::int64_t k : {box.k.first, box.k.last}) {
         values_.resize(mask_.formula().steps().size());
-        const formula::Value value = mask_.formula().at({.q = q, .k = k, .b = b_, .h = h_, .g = layout_.kv_head(h_)}, values_);
+        const formula::Place place{.q = q, .k = k, .b = b_, .h = h_, .g = layout_.kv_head(h_), .i = box.i.first + (q - box.q.first)};
+        const formula::Value value = mask_.formula().at(place, values_);
         if (value.broken < 0 && value.integer) return true;
       }
     }
@@ -126,13 +129,13 @@ class Search {
 
   /// True when any place of the tile is visible: all bits, once.
   [[nodiscard]] bool settle(const Box& box) {
-    std::array<std::int64_t, kTile> positions{};
-    const auto line = [&](Range range) {
-      for (std::int64_t at = range.first; at <= range.last; ++at) positions[static_cast<std::size_t>(at - range.first)] = at;
-      return std::span<const std::int64_t>(positions).first(static_cast<std::size_t>(range.last - range.first + 1));
+    std::array<std::int64_t, kTile> positions{}, query_rows{};
+    const auto line = [](std::array<std::int64_t, kTile>& store, Range range) {
+      for (std::int64_t at = range.first; at <= range.last; ++at) store[static_cast<std::size_t>(at - range.first)] = at;
+      return std::span<const std::int64_t>(store).first(static_cast<std::size_t>(range.last - range.first + 1));
     };
-    frame_.bind_queries(line(box.q));
-    frame_.bind_keys(line(box.k));
+    frame_.bind_queries(line(positions, box.q), line(query_rows, box.i));
+    frame_.bind_keys(line(positions, box.k));
     const int lanes = static_cast<int>(box.q.last - box.q.first + 1), rows = static_cast<int>(box.k.last - box.k.first + 1);
     kernel::best_words().see(frame_, rows, lanes, seen_);
     for (int j = 0; j < rows; ++j) {

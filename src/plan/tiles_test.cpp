@@ -28,11 +28,15 @@ Truth truth_of(const Body& body, std::int64_t b, std::int64_t h, std::int64_t ro
   std::vector<formula::Value> values(body.mask.steps().size());
   for (std::int64_t i = row * kTile; i < std::min((row + 1) * kTile, body.layout.queries); ++i) {
     for (std::int64_t j = tile * kTile; j < std::min((tile + 1) * kTile, body.layout.keys); ++j) {
-      const bool seen =
-          body.mask
-              .at({.q = body.layout.query_position(b, i), .k = body.layout.first_key + j, .b = b, .h = h, .g = body.layout.kv_head(h)},
-                  values)
-              .integer;
+      const bool seen = body.mask
+                            .at({.q = body.layout.query_position(b, i),
+                                 .k = body.layout.first_key + j,
+                                 .b = b,
+                                 .h = h,
+                                 .g = body.layout.kv_head(h),
+                                 .i = i},
+                                values)
+                            .integer;
       truth.any |= seen;
       truth.all &= seen;
     }

@@ -61,6 +61,7 @@ void TileScores::locate(const TensorView& q, const QueryTile& queries) {
     for (std::int64_t query = queries.slot; query < queries.slot + queries.slots; ++query, ++lane) {
       offsets_[lane] = h * q.strides[1] + query * q.strides[2];
       positions_[lane] = body_.layout.query_position(b_, query);
+      rows_[lane] = query;
     }
   }
 }
@@ -104,6 +105,7 @@ void TileScores::bind(const TensorView& q, const TensorView& k, std::int64_t b, 
   for (std::size_t i = 0; i < slots.size(); ++i) {
     offsets_[i] = h * q.strides[1] + slots[i] * q.strides[2];
     positions_[i] = body_.layout.query_position(b, slots[i]);
+    rows_[i] = slots[i];
   }
   load_bound(0);
   bind_place(k, 0);
@@ -114,14 +116,18 @@ void TileScores::bind_formulas(int first, int lanes) {
   bound_first_ = first;
   bound_lanes_ = lanes;
   const std::int64_t g = body_.layout.kv_head(tile_.h);
-  const auto line = std::span<const std::int64_t>(positions_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(lanes));
+  const auto part = [](const std::array<std::int64_t, kTile>& of, int begin, std::int64_t count) {
+    return std::span<const std::int64_t>(of).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+  };
   mask_.bind_head(b_, tile_.h, g);
-  mask_.bind_queries(line);
+  mask_.bind_queries(part(positions_, first, lanes), part(rows_, first, lanes));
   const std::int64_t heads = scores_.size() == 1 ? 1 : tile_.heads;
   for (std::int64_t n = 0; n < heads; ++n) {
     formula::TileFrame& frame = scores_[static_cast<std::size_t>(n)];
     frame.bind_head(b_, tile_.h + n, g);
-    frame.bind_queries(heads == 1 ? line : std::span<const std::int64_t>(positions_).first(static_cast<std::size_t>(tile_.slots)));
+    const int begin = heads == 1 ? first : 0;
+    const std::int64_t count = heads == 1 ? lanes : tile_.slots;
+    frame.bind_queries(part(positions_, begin, count), part(rows_, begin, count));
   }
 }
 

@@ -92,7 +92,7 @@ class TileScores {
   QueryTile tile_;
   kernel::ScaleSplit split_;
   std::array<std::int64_t, kTile> offsets_{};  // of the queries in q, in elements
-  std::array<std::int64_t, kTile> positions_{};
+  std::array<std::int64_t, kTile> positions_{}, rows_{};
   std::uint64_t unusual_ = 0;
   std::int64_t b_ = 0, q_step_ = 0;
   int lanes_ = 0, bound_first_ = -1, bound_lanes_ = 0;

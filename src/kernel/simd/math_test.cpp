@@ -36,7 +36,7 @@ struct Modifier {
     frame = formula::TileFrame(program, store.data() + (64 - address % 64) % 64);
     const std::int64_t zero = 0;
     frame.bind_head(0, 0, 0);
-    frame.bind_queries({&zero, 1});
+    frame.bind_queries({&zero, 1}, {&zero, 1});
     frame.bind_keys({&zero, 1});
   }
   void operator()(float* tile) const { simd::modify(frame, kTile, kTile, tile); }

@@ -48,14 +48,19 @@ struct Data {
 
 /// Where the queries and keys of a tile stand.
 struct Positions {
-  std::vector<std::int64_t> q, k;
+  std::vector<std::int64_t> q, i, k;  ///< i: rows of the queries
   static Positions near(std::mt19937_64& random, std::int64_t first) {
     const auto below = [&](std::uint64_t n) { return static_cast<std::int64_t>(random() % n); };
     Positions result;
     result.q.resize(1 + random() % 64);
+    result.i.resize(result.q.size());
     result.k.resize(1 + random() % 64);
     const std::int64_t q0 = first + below(40) - 8, k0 = first + below(40);
-    for (std::size_t i = 0; i < result.q.size(); ++i) result.q[i] = q0 + static_cast<std::int64_t>(i);
+    const std::int64_t i0 = below(20);
+    for (std::size_t i = 0; i < result.q.size(); ++i) {
+      result.q[i] = q0 + static_cast<std::int64_t>(i);
+      result.i[i] = i0 + static_cast<std::int64_t>(i);
+    }
     for (std::size_t j = 0; j < result.k.size(); ++j) result.k[j] = k0 + static_cast<std::int64_t>(j);
     return result;
   }
@@ -75,7 +80,12 @@ struct Tile {
     h = static_cast<std::int64_t>(random() % 4);
     const auto [q0, q1] = std::minmax_element(at.q.begin(), at.q.end());
     const auto [k0, k1] = std::minmax_element(at.k.begin(), at.k.end());
-    const Box everything{.q = {*q0, *q1 + (random() % 2 ? 100 : 0)}, .k = {*k0, *k1}, .b = {0, 1}, .h = {0, 3}, .g = {0, 1}};
+    const Box everything{.q = {*q0, *q1 + (random() % 2 ? 100 : 0)},
+                         .k = {*k0, *k1},
+                         .b = {0, 1},
+                         .h = {0, 3},
+                         .g = {0, 1},
+                         .i = {at.i.front(), at.i.back()}};
     program = TileProgram(formula, over, everything);
     store.resize(formula::TileFrame::bytes(program) + 64);
     const auto address = reinterpret_cast<std::uintptr_t>(store.data());
@@ -88,7 +98,7 @@ struct Tile {
 
   void bind() {
     frame.bind_head(b, h, h / 2);
-    frame.bind_queries(at.q);
+    frame.bind_queries(at.q, at.i);
     frame.bind_keys(at.k);
   }
 
@@ -122,6 +132,7 @@ struct Tile {
                                    .b = b,
                                    .h = h,
                                    .g = h / 2,
+                                   .i = at.i[static_cast<std::size_t>(i)],
                                    .s = static_cast<double>(scores[element])};
         function(element, formula.at(place, values));
       }
