@@ -90,6 +90,12 @@ TEST_F(ErrorsTest, Formulas) {
 TEST_F(ErrorsTest, Metadata) {
   write("mask.safetensors", small_safetensors({1, 2, 6, 8}, {{"mask", "casual"}}));
   write("scale.safetensors", small_safetensors({1, 2, 6, 8}, {{"scale", "1/8"}}));
+  write("layout.safetensors", small_safetensors({1, 2, 6, 8}, {{"layout", "B S N D"}}));
+  write("align.safetensors", small_safetensors({1, 2, 6, 8}, {{"align", "middle"}}));
+  expect_error({"attend", "layout.safetensors", "--out", "O.npy"}, "metadata key `layout` of layout.safetensors");
+  expect_error({"attend", "layout.safetensors"}, "B H T D in any order");
+  expect_error({"attend", "align.safetensors", "--out", "O.npy"}, "metadata key `align` of align.safetensors");
+  expect_error({"attend", "f.safetensors", "--layout", "bhhd"}, "--layout");
   expect_error({"attend", "mask.safetensors"}, "metadata key `mask` of mask.safetensors");
   expect_error({"attend", "scale.safetensors"}, "metadata key `scale` of scale.safetensors");
 }

@@ -78,6 +78,11 @@ Tensor read_tensor(const std::string& spec, const std::string& option) {
   return tensor_of(container, name);
 }
 
+std::map<std::string, std::string> metadata_of(const std::string& spec) {
+  const std::string path = split(spec).path;
+  return path.ends_with(".safetensors") ? read_container(path).metadata : std::map<std::string, std::string>{};
+}
+
 std::string path_of(const std::string& spec) {
   return split(spec).path;
 }

@@ -23,6 +23,9 @@ struct Container {
 /// "t.npy", "t.npz:NAME", "t.safetensors:NAME"; the name may be left out where the file holds one tensor. `option` is for errors.
 [[nodiscard]] Tensor read_tensor(const std::string& spec, const std::string& option);
 
+/// The metadata of the file of such a spec; none but a .safetensors file has any.
+[[nodiscard]] std::map<std::string, std::string> metadata_of(const std::string& spec);
+
 /// The path in such a spec.
 [[nodiscard]] std::string path_of(const std::string& spec);
 

@@ -1,5 +1,7 @@
 #include "problem_options.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 
@@ -15,66 +17,138 @@ namespace {
 
 constexpr int kMostThreads = 4096;
 
-/// [B, H, T, D] whatever the file's order: `bthd` exchanges two axes, rank 3 has one batch entry.
-TensorView as_bhtd(const TensorView& tensor, const std::string& name, const std::string& layout) {
+/// "BTHD" of "bthd" or "B T H D": the order of the axes, without B where there is one batch entry.
+std::string axes_from(const std::string& text, const std::string& where) {
+  std::string axes;
+  for (const char c : text) {
+    if (std::string_view(" ,[]").find(c) == std::string_view::npos) axes += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  std::string sorted = axes;
+  std::ranges::sort(sorted);
+  if (sorted != "BDHT" && sorted != "DHT")
+    throw Error({"no order of axes", where, "B H T D in any order, as in B T H D, or without B", "\"" + one_line(text) + "\""});
+  return axes;
+}
+
+/// "[B, T, H, D]"
+std::string bracketed(const std::string& axes) {
+  std::string text = "[";
+  for (const char axis : axes) text += (text.size() > 1 ? ", " : "") + std::string(1, axis);
+  return text + "]";
+}
+
+/// [B, H, T, D] whatever the order of `axes`; without a batch axis B is 1.
+TensorView as_bhtd(const TensorView& tensor, const std::string& name, std::string axes) {
   const int rank = tensor.shape.rank();
-  if (rank != 3 && rank != 4) {
-    throw Error({"wrong rank", "tensor " + name, layout == "bthd" ? "[B, T, H, D] or [T, H, D]" : "[B, H, T, D] or [H, T, D]",
-                 to_text(tensor.shape)});
+  const std::string without = [&] {
+    std::string some = axes;
+    std::erase(some, 'B');
+    return some;
+  }();
+  if (rank != static_cast<int>(axes.size()) && rank != 3) {
+    throw Error(
+        {"wrong rank", "tensor " + name, bracketed(axes) + (axes == without ? "" : " or " + bracketed(without)), to_text(tensor.shape)});
   }
+  if (rank == 3) axes = without;
   Dims shape, strides;
-  if (rank == 3) {
-    shape.push(1);
-    strides.push(0);
-  }
-  for (int axis = 0; axis < rank; ++axis) {
-    shape.push(tensor.shape[axis]);
-    strides.push(tensor.strides[axis]);
-  }
-  if (layout == "bthd") {
-    std::swap(shape[1], shape[2]);
-    std::swap(strides[1], strides[2]);
+  for (const char axis : std::string_view("BHTD")) {
+    const std::size_t place = axes.find(axis);
+    shape.push(place == std::string::npos ? 1 : tensor.shape[static_cast<int>(place)]);
+    strides.push(place == std::string::npos ? 0 : tensor.strides[static_cast<int>(place)]);
   }
   return {tensor.data, tensor.dtype, shape, strides};
 }
 
-/// The tokens of the metadata: a JSON array of strings, one per key; anything else is no reason to refuse the file.
+const std::string* find(const std::map<std::string, std::string>& metadata, const char* key) {
+  const auto found = metadata.find(key);
+  return found == metadata.end() ? nullptr : &found->second;
+}
+
+/// The order of a tensor's axes: the command line's, else its file's own, which is said where it is not the usual one.
+std::string layout_of(const ProblemOptions& options, const std::map<std::string, std::string>& metadata, const std::string& path,
+                      std::vector<std::string>& notes) {
+  if (!options.layout.empty()) return axes_from(options.layout, "--layout");
+  const std::string* const own = find(metadata, "layout");
+  if (own == nullptr) return "BHTD";
+  std::string axes = axes_from(*own, "metadata key `layout` of " + path);
+  const std::string note = "layout `" + one_line(*own) + "` is the own one of " + path + " (metadata); --layout overrides";
+  if (axes != "BHTD" && axes != "HTD" && std::ranges::find(notes, note) == notes.end()) notes.push_back(note);
+  return axes;
+}
+
+/// The tokens of the metadata: a JSON array of strings, one per key; anything else is no reason to refuse the file, and is said.
 std::vector<std::string> tokens_of(const Container& container, std::int64_t keys, std::vector<std::string>& notes) {
-  const auto found = container.metadata.find("tokens");
-  if (found == container.metadata.end()) return {};
-  const auto json = nlohmann::json::parse(found->second, nullptr, false);
+  const std::string* const own = find(container.metadata, "tokens");
+  if (own == nullptr) return {};
+  const auto json = nlohmann::json::parse(*own, nullptr, false);
   std::vector<std::string> tokens;
-  for (const auto& token : json.is_array() ? json : nlohmann::json::array()) {
+  bool strings = json.is_array();
+  for (const auto& token : strings ? json : nlohmann::json::array()) {
+    strings &= token.is_string();
     if (token.is_string()) tokens.push_back(token.get<std::string>());
   }
-  if (static_cast<std::int64_t>(tokens.size()) == keys) return tokens;
-  notes.push_back("the file's metadata key `tokens` is no array of " + count_text(keys) + " strings, one per key; numbers are shown");
+  if (strings && static_cast<std::int64_t>(tokens.size()) == keys) return tokens;
+  const std::string found = json.is_discarded() ? "no JSON"
+                            : !json.is_array()  ? "no array"
+                            : !strings          ? "not all strings"
+                                                : "an array of " + count_text(static_cast<std::int64_t>(tokens.size()));
+  notes.push_back("the file's metadata key `tokens` is " + found + ", not an array of " + count_text(keys) +
+                  " strings, one per key; numbers are shown");
   return {};
+}
+
+/// Of metadata, tensors given one by one take the layout alone: three files may say three things.
+void note_unused(const std::string& path, const std::map<std::string, std::string>& metadata, std::vector<std::string>& notes) {
+  std::string keys;
+  for (const char* key : {"mask", "scale", "align", "tokens"}) {
+    if (metadata.contains(key)) keys += (keys.empty() ? "" : ", ") + std::string(key);
+  }
+  const std::string note = "metadata of " + path + " is not used, since tensors are given one by one: " + keys;
+  if (!keys.empty() && std::ranges::find(notes, note) == notes.end()) notes.push_back(note);
 }
 
 Container read_inputs(const ProblemOptions& options, Loaded& loaded) {
   Container container;
+  TensorView* const views[] = {&loaded.inputs.q, &loaded.inputs.k, &loaded.inputs.v};
   const std::pair<const char*, const std::string*> wanted[] = {{"q", &options.q}, {"k", &options.k}, {"v", &options.v}};
   if (!options.file.empty()) {
     container = read_container(options.file);
     loaded.paths.push_back(options.file);
-    for (const auto& [name, given] : wanted) loaded.owned[name] = tensor_of(container, given->empty() ? name : *given);
-    return container;
   }
-  for (const auto& [name, given] : wanted) {
-    const std::string option = std::string("--") + name;
-    if (given->empty()) throw Error({"no input", "command line", "FILE, or --q, --k and --v", "no FILE and no " + option});
-    loaded.owned[name] = read_tensor(*given, option);
-    loaded.paths.push_back(path_of(*given));
+  for (std::size_t n = 0; n < 3; ++n) {
+    const auto& [name, given] = wanted[n];
+    std::string layout;
+    if (!options.file.empty()) {
+      loaded.owned[name] = tensor_of(container, given->empty() ? name : *given);
+      layout = layout_of(options, container.metadata, container.path, loaded.notes);
+    } else {
+      const std::string option = std::string("--") + name;
+      if (given->empty()) throw Error({"no input", "command line", "FILE, or --q, --k and --v", "no FILE and no " + option});
+      loaded.owned[name] = read_tensor(*given, option);
+      loaded.paths.push_back(path_of(*given));
+      const auto metadata = metadata_of(*given);
+      layout = layout_of(options, metadata, path_of(*given), loaded.notes);
+      note_unused(path_of(*given), metadata, loaded.notes);
+    }
+    *views[n] = as_bhtd(loaded.owned[name].view(), name, layout);
   }
   return container;
 }
 
+void take_align(const ProblemOptions& options, const Container& container, Loaded& loaded) {
+  const std::string* const own = options.align.empty() ? find(container.metadata, "align") : nullptr;
+  if (own == nullptr) {
+    loaded.problem.align = align_from(options.align);
+    return;
+  }
+  const std::string where = "metadata key `align` of " + container.path;
+  if (own->empty()) throw Error({"no alignment", where, "start, end or numbers", "\"\""});
+  loaded.problem.align = align_from(*own, where);
+  loaded.notes.push_back("align " + one_line(*own) + " is the file's own (metadata); --align overrides");
+}
+
 void take_mask_and_scale(const ProblemOptions& options, const Container& container, Loaded& loaded) {
-  const auto from_file = [&](const char* key) -> const std::string* {
-    const auto found = container.metadata.find(key);
-    return found == container.metadata.end() ? nullptr : &found->second;
-  };
+  const auto from_file = [&](const char* key) { return find(container.metadata, key); };
   Problem& problem = loaded.problem;
   if (!options.mask.empty()) {
     problem.mask = parse_option("--mask", options.mask, problem.tables);
@@ -122,13 +196,15 @@ void add_run_options(CLI::App& verb, RunOptions& options) {
 }
 
 void add_problem_options(CLI::App& verb, ProblemOptions& options) {
-  verb.add_option("FILE", options.file, ".safetensors or .npz holding q, k and v")->type_name("");
+  verb.add_option(
+          "FILE", options.file,
+          ".safetensors or .npz holding q, k and v; the metadata keys layout, mask, scale, align and tokens of .safetensors are obeyed")
+      ->type_name("");
   verb.add_option("--q", options.q, "name of q in FILE; without FILE a .npy file")->type_name("NAME");
   verb.add_option("--k", options.k, "name of k, likewise")->type_name("NAME");
   verb.add_option("--v", options.v, "name of v, likewise")->type_name("NAME");
-  verb.add_option("--layout", options.layout, "order of the axes: bhtd or bthd; without batch axis B = 1")
-      ->type_name("bhtd|bthd")
-      ->check(CLI::IsMember({"bhtd", "bthd"}).description(""));
+  verb.add_option("--layout", options.layout, "order of the axes, bhtd or another; without batch axis B = 1; default: the file's, or bhtd")
+      ->type_name("bhtd|bthd|...");
   add_mask_options(verb, options);
   add_score_options(verb, options);
   verb.add_option("--sink", options.sink, "a logit per query head [Hq] that takes part in the softmax and has no value")->type_name("FILE");
@@ -151,11 +227,11 @@ std::vector<std::int64_t> integers_from(const std::string& option, const std::st
   }
 }
 
-Align align_from(const std::string& text) {
+Align align_from(const std::string& text, const std::string& where) {
   if (text.empty()) return {};
   if (text == "start") return Align::start();
   if (text == "end") return Align::end();
-  return Align::at(integers_from("--align (start, end or numbers)", text));
+  return Align::at(integers_from(where + " (start, end or numbers)", text));
 }
 
 Expr parse_option(const std::string& option, const std::string& text, const Tables& tables) {
@@ -188,8 +264,6 @@ void load_tables(const FormulaOptions& options, Loaded& loaded) {
 Loaded load(const ProblemOptions& options) {
   Loaded loaded;
   const Container container = read_inputs(options, loaded);
-  loaded.inputs = {as_bhtd(loaded.owned["q"].view(), "q", options.layout), as_bhtd(loaded.owned["k"].view(), "k", options.layout),
-                   as_bhtd(loaded.owned["v"].view(), "v", options.layout)};
   Problem& problem = loaded.problem;
   problem = problem_of(loaded.inputs.q, loaded.inputs.k, loaded.inputs.v);
   load_tables(options, loaded);
@@ -200,7 +274,7 @@ Loaded load(const ProblemOptions& options) {
     loaded.paths.push_back(path_of(options.sink));
     problem.sink = loaded.owned["sink"].view();
   }
-  problem.align = align_from(options.align);
+  take_align(options, container, loaded);
   problem.kernel = options.kernel;
   problem.strict = options.strict;
   problem.threads = options.threads;

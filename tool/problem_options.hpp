@@ -27,7 +27,7 @@ struct RunOptions {
 };
 
 struct ProblemOptions : FormulaOptions, RunOptions {
-  std::string file, q, k, v, layout = "bhtd", sink;
+  std::string file, q, k, v, layout, sink;
   std::optional<double> scale;
 };
 
@@ -53,8 +53,8 @@ struct Loaded {
 void load_tables(const FormulaOptions& options, Loaded& loaded);
 /// parse() and the check of its type, a number for --score, else a boolean. Errors name the option.
 [[nodiscard]] Expr parse_option(const std::string& option, const std::string& text, const Tables& tables);
-/// "start", "end", "3" or "3,0,7"
-[[nodiscard]] Align align_from(const std::string& text);
+/// "start", "end", "3" or "3,0,7"; errors name `where`.
+[[nodiscard]] Align align_from(const std::string& text, const std::string& where = "--align");
 /// Whole numbers between commas. Throws Error naming the option.
 [[nodiscard]] std::vector<std::int64_t> integers_from(const std::string& option, const std::string& text);
 

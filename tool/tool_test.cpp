@@ -131,6 +131,70 @@ TEST_F(ToolTest, MetadataIsTheDefaultAndSaysSo) {
   EXPECT_EQ(json({"explain", "f.safetensors", "--mask", "full", "--scale", "1"}).at("notes").size(), 0u);
 }
 
+TEST_F(ToolTest, TheLayoutOfAFileIsObeyed) {
+  write("own.safetensors", small_safetensors({1, 6, 2, 8}, {{"layout", "B T H D"}}));
+  write("plain.safetensors", small_safetensors({1, 6, 2, 8}, nlohmann::json::object()));
+  ASSERT_EQ(heed({"attend", "plain.safetensors", "--layout", "bthd", "--out", "told.npy"}).status, 0);
+  const auto own = json({"attend", "own.safetensors", "--out", "own.npy"});
+  EXPECT_EQ(own.at("problem").at("heads"), 2);
+  EXPECT_EQ(own.at("problem").at("queries"), 6);
+  EXPECT_EQ(text_of(at("own.npy")), text_of(at("told.npy")));
+  ASSERT_EQ(own.at("notes").size(), 1u);
+  EXPECT_EQ(own.at("notes")[0], "layout `B T H D` is the own one of own.safetensors (metadata); --layout overrides");
+  const auto over = json({"explain", "own.safetensors", "--layout", "bhtd"});
+  EXPECT_EQ(over.at("problem").at("heads"), 6);
+  EXPECT_EQ(over.at("notes").size(), 0u);
+  const auto one_by_one = json({"explain", "--q", "own.safetensors:q", "--k", "own.safetensors:k", "--v", "own.safetensors:v"});
+  EXPECT_EQ(one_by_one.at("problem").at("heads"), 2);
+  EXPECT_EQ(one_by_one.at("notes").size(), 1u);
+}
+
+TEST_F(ToolTest, AnyOrderOfAxesIsALayout) {
+  const auto heads_of = [&](const Dims& shape, const std::string& layout) {
+    write("f.safetensors", small_safetensors(shape, {{"layout", layout}}));
+    const auto problem = json({"explain", "f.safetensors"}).at("problem");
+    return std::array<std::int64_t, 4>{problem.at("batch"), problem.at("heads"), problem.at("queries"), problem.at("dim")};
+  };
+  const std::array<std::int64_t, 4> four{3, 2, 6, 8}, three{1, 2, 6, 8};
+  EXPECT_EQ(heads_of({3, 2, 6, 8}, "B H T D"), four);
+  EXPECT_EQ(heads_of({3, 6, 2, 8}, "[B, T, H, D]"), four);
+  EXPECT_EQ(heads_of({6, 3, 2, 8}, "tbhd"), four);
+  EXPECT_EQ(heads_of({2, 8, 6, 3}, "HDTB"), four);
+  EXPECT_EQ(heads_of({6, 2, 8}, "T H D"), three);
+  EXPECT_EQ(heads_of({6, 2, 8}, "B T H D"), three);
+  EXPECT_EQ(heads_of({2, 6, 8}, "H T D"), three);
+}
+
+TEST_F(ToolTest, TheAlignmentOfAFileIsObeyed) {
+  write("f.safetensors", small_safetensors({1, 2, 6, 8}, {{"align", "3"}, {"mask", "causal"}}));
+  ASSERT_EQ(heed({"attend", "f.safetensors", "--out", "own.npy"}).status, 0);
+  ASSERT_EQ(heed({"attend", "f.safetensors", "--align", "3", "--out", "told.npy"}).status, 0);
+  ASSERT_EQ(heed({"attend", "f.safetensors", "--align", "start", "--out", "start.npy"}).status, 0);
+  EXPECT_EQ(text_of(at("own.npy")), text_of(at("told.npy")));
+  EXPECT_NE(text_of(at("own.npy")), text_of(at("start.npy")));
+  EXPECT_EQ(json({"explain", "f.safetensors"}).at("notes")[1], "align 3 is the file's own (metadata); --align overrides");
+}
+
+TEST_F(ToolTest, TokensThatAreNotOnePerKeyAreSaid) {
+  for (const auto& [tokens, found] : {std::pair{R"(["a","b"])", "an array of 2"},
+                                      {R"(["a","b","c",4,"e","f","g"])", "not all strings"},
+                                      {R"({"a": 1})", "no array"},
+                                      {"a b c d e f", "no JSON"}}) {
+    write("f.safetensors", small_safetensors({1, 2, 6, 8}, {{"tokens", tokens}}));
+    const std::string note =
+        std::string("the file's metadata key `tokens` is ") + found + ", not an array of 6 strings, one per key; numbers are shown";
+    for (const char* verb : {"attend", "explain", "check"}) EXPECT_EQ(json({verb, "f.safetensors"}).at("notes"), nlohmann::json{note});
+    EXPECT_NE(heed({"attend", "f.safetensors"}).out.find("note: " + note), std::string::npos);
+  }
+}
+
+TEST_F(ToolTest, MetadataOfTensorsGivenOneByOneIsSaidToBeUnused) {
+  write("f.safetensors", small_safetensors({1, 2, 6, 8}, {{"mask", "causal"}, {"scale", "0.5"}}));
+  const auto found = json({"explain", "--q", "f.safetensors:q", "--k", "f.safetensors:k", "--v", "f.safetensors:v"});
+  EXPECT_EQ(found.at("problem").at("mask"), "full");
+  EXPECT_EQ(found.at("notes"), nlohmann::json{"metadata of f.safetensors is not used, since tensors are given one by one: mask, scale"});
+}
+
 TEST_F(ToolTest, TheExampleFindsTheSinks) {
   const auto found = json({"example", "--out", "sheet.png"});
   ASSERT_EQ(found.at("heads").size(), 9u);
@@ -208,6 +272,19 @@ TEST_F(ToolTest, CheckKeepsBatchHeadAndAlignmentInFormulas) {
   EXPECT_TRUE(json({"check", "--q", "q.npy", "--k", "k.npy", "--v", "k.npy", "--align", "3,0,21", "--mask", "k <= q + h & k >= b",
                     "--score", "s + h * 0.5 - g"})
                   .at("good"));
+}
+
+TEST_F(ToolTest, CheckKeepsRowsOfTables) {
+  Tensor seen(DType::kBool, {2, 9, 30});
+  for (std::int64_t i = 0; i < seen.count(); ++i) seen.data<bool>()[i] = i % 7 < 3;
+  io::write_npy(at("q.npy"), random_tensor({2, 4, 9, 8}, 1).view());
+  io::write_npy(at("k.npy"), random_tensor({2, 2, 30, 8}, 2).view());
+  io::write_npy(at("seen.npy"), seen.view());
+  EXPECT_TRUE(json({"check", "--q", "q.npy", "--k", "k.npy", "--v", "k.npy", "--align", "end", "--mask", "dense(m, b, i, k) | k == i",
+                    "--table", "m=seen.npy", "--score", "s + i"})
+                  .at("good"));
+  EXPECT_NE(heed({"draw", "--mask", "dense(m, b, i, k)", "--table", "m=seen.npy", "--b", "1", "--tq", "9", "--tk", "30"}).out.find("│"),
+            std::string::npos);
 }
 
 TEST_F(ToolTest, BenchMeasures) {
