@@ -1,10 +1,12 @@
 // heed draw: a mask as a picture, in the terminal and as PNG, with how much of it is seen and how many tiles a kernel skips.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include <heed/error.hpp>
 
+#include "formula/formula.hpp"
 #include "formula/named.hpp"
 #include "memory.hpp"
 #include "outputs.hpp"
@@ -48,13 +50,28 @@ void take_mask(const DrawOptions& options, Loaded& loaded) {
   }
 }
 
+/// As many batch entries and heads as the mask's tables are made for, and as are asked for.
+void take_extents(const DrawOptions& options, Problem& problem) {
+  problem.batch = options.batch + 1;
+  problem.heads = options.head + 1;
+  const formula::Formula mask = formula::Formula::mask(problem.mask, problem.tables);
+  for (const formula::Fitted& fitted : mask.fitted()) {
+    const Dims& shape = mask.tables()[static_cast<std::size_t>(fitted.table)].view.shape;
+    for (std::size_t axis = 0; axis < fitted.axes.size(); ++axis) {
+      const std::int64_t extent = shape[static_cast<int>(axis)];
+      if (fitted.axes[axis] == formula::Op::kBatch) problem.batch = std::max(problem.batch, extent);
+      if (fitted.axes[axis] == formula::Op::kHead) problem.heads = std::max(problem.heads, extent);
+    }
+  }
+  problem.kv_heads = problem.heads;
+}
+
 int run(const DrawOptions& options) {
   Loaded loaded;
   load_tables(options, loaded);
   take_mask(options, loaded);
   Problem& problem = loaded.problem;
-  problem.batch = options.batch + 1;
-  problem.heads = problem.kv_heads = options.head + 1;
+  take_extents(options, problem);
   problem.queries = options.queries;
   problem.keys = options.keys;
   problem.dim = problem.value_dim = 64;

@@ -128,8 +128,8 @@ def polarity(checks: Checks) -> None:
     checks.compare("a true mask hides in nn.MultiheadAttention's attn_mask: !m[q, k]", square(lambda b, h, q, k: table[q, k]), ["--mask", "!m[q, k]"],
                    multihead(attn_mask=~table), tables={"m": ~table})
     padding = torch.arange(130) >= torch.tensor([[130], [71]])
-    checks.compare("a true mask hides in nn.MultiheadAttention's key_padding_mask: !m[b, k]", square(lambda b, h, q, k: ~padding[b, k]),
-                   ["--mask", "!m[b, k]"], multihead(key_padding_mask=padding), tables={"m": padding})
+    checks.compare("a true mask hides in nn.MultiheadAttention's key_padding_mask: !padding(m)", square(lambda b, h, q, k: ~padding[b, k]),
+                   ["--mask", "!padding(m)"], multihead(key_padding_mask=padding), tables={"m": padding})
 
 
 def ranks(checks: Checks) -> None:
@@ -137,8 +137,8 @@ def ranks(checks: Checks) -> None:
     checks.compare("a mask of rank 3 is (heads, q, k), as ONNX broadcasts", square(lambda b, h, q, k: by_head[h, q, k]), ["--mask", "dense(m)"],
                    by_sdpa(attn_mask=by_head), tables={"m": by_head})
     by_batch = torch.rand(2, 130, 130, generator=GENERATOR) < 0.5
-    checks.compare("a mask of rank 3 is (batch, q, k) for torch's 3-D inputs: m[b, q, k]", square(lambda b, h, q, k: by_batch[b, q, k]),
-                   ["--mask", "m[b, q, k]"], by_sdpa(attn_mask=by_batch.unsqueeze(1)), tables={"m": by_batch})
+    checks.compare("a mask of rank 3 is (batch, q, k) for torch's 3-D inputs: dense(m, b, i, k)", square(lambda b, h, q, k: by_batch[b, q, k]),
+                   ["--mask", "dense(m, b, i, k)"], by_sdpa(attn_mask=by_batch.unsqueeze(1)), tables={"m": by_batch})
 
 
 def cap_then_mask(checks: Checks) -> None:

@@ -1,7 +1,7 @@
 """Masks by name and as typed, against FlexAttention's mask_mod, and boolean tables of ranks 2 to 4 against attn_mask, in float64.
 
 The same rule is written twice in two languages, heed's text and torch operations; widths and documents are drawn by hand so that tiles
-are full, partial and empty. f32 and bf16 in turn. 32 checks; about 10 seconds.
+are full, partial and empty. f32 and bf16 in turn. 36 checks; about 10 seconds.
     python laws/torch/masks.py [TOOL]
 """
 from dataclasses import replace
@@ -27,6 +27,7 @@ NAMED: dict[str, Seen] = {
     "window(1)": lambda b, h, q, k: k == q,
     "prefix(100)": lambda b, h, q, k: (k <= q) | (k < 100),
     "lengths(length[b])": lambda b, h, q, k: k < LENGTH[b],
+    "lengths(length)": lambda b, h, q, k: k < LENGTH[b],
     "documents(offsets)": lambda b, h, q, k: DOCUMENT[q] == DOCUMENT[k],
     "chunked(70)": lambda b, h, q, k: (k <= q) & (q // 70 == k // 70),
     "streaming(4, 32)": lambda b, h, q, k: (k <= q) & ((k < 4) | (q - k < 32)),
@@ -75,11 +76,22 @@ def dense(checks: Checks) -> None:
         table = torch.rand(shape, generator=generator) < 0.6
         table.view(-1, shape[-2], shape[-1])[:, -1] = False  # an empty row at least
         problem = replace(draw(torch.float32, len(shape), lengths=(65, 300)), seen=looked_up(table.expand(2, 4, 65, 300)))
-        text = ["--mask", "dense(m)", "--align", "start"]
+        text = ["--mask", "dense(m)", "--align", "end"]  # rows are rows, wherever the queries stand
         checks.compare(f"f32 mask dense(m) of shape {list(shape)}", problem, text, by_sdpa(attn_mask=table), tables={"m": table})
+
+
+def axes_said(checks: Checks) -> None:
+    generator = torch.Generator().manual_seed(6)
+    for text, shape, spread in (("padding(m)", (2, 300), (2, 1, 1, 300)), ("dense(m, b, i, k)", (2, 65, 300), (2, 1, 65, 300)),
+                                ("dense(m, h, k)", (4, 300), (1, 4, 1, 300))):
+        table = torch.rand(shape, generator=generator) < 0.6
+        whole = table.view(spread)
+        problem = replace(draw(torch.float32, 9, lengths=(65, 300)), seen=looked_up(whole.expand(2, 4, 65, 300)))
+        checks.compare(f"f32 mask {text} of shape {list(shape)}", problem, ["--mask", text], by_sdpa(attn_mask=whole), tables={"m": table})
 
 
 with Checks() as all_checks:
     formulas(all_checks)
     unequal_lengths(all_checks)
     dense(all_checks)
+    axes_said(all_checks)

@@ -122,7 +122,7 @@ def biases(checks: Checks) -> None:
             table[normal(*shape) < -0.5] = -torch.inf
             table.view(-1, shape[-2], shape[-1])[:, -1] = -torch.inf  # an empty row at least
             problem = replace(draw(dtype, 13, lengths=(65, 300)), score=added(table.expand(2, 4, 65, 300)))
-            arguments = ["--score", "bias(table)", "--align", "start"]
+            arguments = ["--score", "bias(table)"]
             truth = by_sdpa(attn_mask=table.double())
             checks.compare(f"{NAMES[dtype]} --score bias(table) of shape {list(shape)} with -inf", problem, arguments, truth, tables={"table": table})
 

@@ -261,7 +261,7 @@ std::span<const Named> named_masks() {
       {"mask",
        "dense",
        {"table"},
-       "A table [Tq, Tk], [Hq, Tq, Tk] or [B, Hq, Tq, Tk] of the problem's extents; 1 broadcasts.",
+       "The lookup [i, k], [h, i, k] or [b, h, i, k] of a table, each extent the problem's or 1, which broadcasts.",
        "ONNX Attention-23, attn_mask",
        "dense(seen)",
        [](Args a) {
@@ -271,7 +271,7 @@ std::span<const Named> named_masks() {
       {"mask",
        "dense",
        {"table", "axis", "..."},
-       "A table of the problem's extents with its axes said: b h g i k; 1 broadcasts.",
+       "The lookup of a table along the axes said, of b h g i k, each extent the problem's or 1, which broadcasts.",
        "ONNX Attention-23, attn_mask",
        "dense(block, b, i, k)",
        [](Args a) {

@@ -240,7 +240,7 @@ std::span<const Named> named_scores() {
       {"score",
        "bias",
        {"table"},
-       "A real table [Tq, Tk], [Hq, Tq, Tk] or [B, Hq, Tq, Tk] of the problem's extents added; 1 broadcasts.",
+       "The lookup [i, k], [h, i, k] or [b, h, i, k] of a real table added, each extent the problem's or 1, which broadcasts.",
        "ONNX Attention-23, attn_mask",
        "bias(bias)",
        [](Args a) {
@@ -250,7 +250,7 @@ std::span<const Named> named_scores() {
       {"score",
        "bias",
        {"table", "axis", "..."},
-       "A real table of the problem's extents with its axes said, b h g i k, added; 1 broadcasts.",
+       "The lookup of a real table along the axes said, of b h g i k, added, each extent the problem's or 1, which broadcasts.",
        "ONNX Attention-23, attn_mask",
        "bias(bias, b, i, k)",
        [](Args a) {
