@@ -196,9 +196,7 @@ void add_run_options(CLI::App& verb, RunOptions& options) {
 }
 
 void add_problem_options(CLI::App& verb, ProblemOptions& options) {
-  verb.add_option(
-          "FILE", options.file,
-          ".safetensors or .npz holding q, k and v; the metadata keys layout, mask, scale, align and tokens of .safetensors are obeyed")
+  verb.add_option("FILE", options.file, ".safetensors or .npz with q, k and v; obeyed metadata: layout, mask, scale, align, tokens")
       ->type_name("");
   verb.add_option("--q", options.q, "name of q in FILE; without FILE a .npy file")->type_name("NAME");
   verb.add_option("--k", options.k, "name of k, likewise")->type_name("NAME");
