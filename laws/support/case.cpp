@@ -305,11 +305,9 @@ const std::vector<std::string>& sweep_masks() {
                                                   "streaming(4, 16)",
                                                   "dilated(6, 5)",
                                                   "longformer(10, global)",
-                                                  "dense(seen, i, k)",
-                                                  "padding(valid)",
-                                                  "dense(block, b, i, k)",
+                                                  "dense(seen, i, k) & padding(valid)",
                                                   "k % 5 == h % 5 | q == k",
-                                                  "q * 3 < k * 2 + 17"};
+                                                  "q * 3 < k * 2 + 17 & dense(block, b, i, k)"};
   return kMasks;
 }
 
