@@ -169,6 +169,24 @@ TEST_F(MatrixUnitKernel, DenormalsAreNumbers) {
   EXPECT_GT(real_at(result.o.view(), 0), 0.0);
 }
 
+/// A tile's queries are read before any row of it is written; rows that are folded again read theirs a second time.
+TEST_F(MatrixUnitKernel, OOverQHasTheBitsOfOElsewhere) {
+  for (const DType dtype : kDtypes) {
+    Case of{.heads = 2, .kv_heads = 1, .queries = 100, .keys = 130, .dim = 24, .value_dim = 24, .dtype = dtype, .mask = "causal & k != 3"};
+    for (const bool spoiled : {false, true}) {
+      Draw draw(of);
+      if (spoiled) store_real(draw.v_store.span(), 3 * 24, std::nan(""));
+      if (spoiled) store_real(draw.q_store.span(), 80 * 24, dtype == DType::kF16 ? 0x1p-24 : 1e-39);
+      const Result apart = run(draw, "amx");
+      Problem problem = draw.problem();
+      problem.kernel = "amx";
+      problem.threads = 1;
+      Plan(problem).run({draw.q, draw.k, draw.v}, {.o = draw.q_store.span()});
+      EXPECT_TRUE(same_bits(draw.q_store, apart.o)) << of.text() << spoiled;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace heed::laws
 #endif

@@ -26,7 +26,7 @@ struct Attend {
 /// O, in a new contiguous tensor [B, Hq, Tq, Dv] of the inputs' dtype.
 [[nodiscard]] Tensor attend(const Attend& call);
 
-/// A result over some of the keys, made with Problem::partial: both f32.
+/// A result over some of the keys, made with Problem::partial: both f32, or both f64.
 struct Partial {
   TensorView o;    ///< [B, Hq, Tq, Dv]
   TensorView lse;  ///< [B, Hq, Tq]

@@ -48,7 +48,7 @@ struct Problem {
 
   bool statistics = false;  ///< Outputs::maximum, entropy, effective, visible are wanted
   bool weights = false;     ///< Outputs::weights (Tq x Tk per head) is wanted: the classic operator's answer
-  bool partial = false;     ///< the result is a part to be merged: the sink is left out, O and L must be f32
+  bool partial = false;     ///< the result is a part to be merged: the sink is left out, O and L must be f32 (f64 for f64 inputs)
 
   std::string kernel{};  ///< run this kernel or refuse; empty: the best that accepts
   bool strict = false;   ///< anything but a fused kernel is an error

@@ -117,7 +117,7 @@ Accuracy judge(const TensorView& result, const TensorView& reference, const Yard
   });
   // Half an ulp of a number in [2^e, 2^(e+1)) is 2^e epsilon.
   const double floor = largest > 0 ? std::exp2(std::floor(std::log2(largest))) * epsilon_of(dtype) : 0;
-  const auto mean_root = [count](double sum) { return count ? std::sqrt(sum / count) : 0; };
+  const auto mean_root = [count](double sum) { return count > 0 ? std::sqrt(sum / count) : 0; };
   accuracy.rms_error = mean_root(squares);
   accuracy.max_bound = 2 * naive_max + floor + rounding_max;
   accuracy.rms_bound = 2 * mean_root(naive_squares) + floor + mean_root(rounding_squares);

@@ -14,7 +14,7 @@
 // Rows whose scores (scaled similarities and final ones, where visible) all stay below 16 in size get 0: there naive's own error speaks
 // for it, and the rule is as without the term. f64 inputs: 2^-53 in the place of 2^-24.
 // Cost: at most two products Q K^T and one P V in double; nothing for rows with |scale| |q_i| |k_j| < 16 for all j and no formula.
-// Checked: score_rounding_test.cpp; SlowAccuracy in laws/accuracy_test.cpp on 1,000 draws of each size.
+// Checked: score_rounding_test.cpp; laws/accuracy_test.cpp on 1,000 draws of each size.
 #pragma once
 
 #include "plan/body.hpp"
