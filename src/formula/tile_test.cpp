@@ -248,7 +248,7 @@ TEST(TileFrame, DiagonalsAreTheDefinitionWhateverIsKept) {
   for (const int head : {1, 2, 1}) {
     program.frame.bind_head(0, head, 0);
     for (std::int64_t row = 0; row < 6; ++row) {
-      program.frame.bind_queries(positions(row * 64, row == 5 ? 9 : 64));
+      program.frame.bind_queries(positions(row * 64, row == 5 ? 9 : 64), positions(row * 64, row == 5 ? 9 : 64));
       for (std::int64_t tile = 0; tile < 90; ++tile) {
         program.frame.bind_keys(positions(tile % 2 ? tile * 64 : 6000 - tile * 64, 64));
         for (int j = 0; j < 64; j += 9) {
@@ -285,7 +285,7 @@ TEST(TileFrame, OperandsSayWhereTheirLanesLie) {
   for (const Expr& expression : {select(s > 0.0, s * q, s - k) + h, select(s > 0.1, s * q, s - k) + (k - q)}) {
     Program program = score(expression);
     program.frame.bind_head(0, 0, 0);
-    program.frame.bind_queries(positions(0, 64));
+    program.frame.bind_queries(positions(0, 64), positions(0, 64));
     program.frame.bind_keys(positions(0, 64));
     std::vector<float> scores(64 * 64);
     std::vector<std::pair<const std::byte*, int>> strips;
