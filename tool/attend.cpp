@@ -8,7 +8,6 @@
 #include <heed/error.hpp>
 
 #include "analysis.hpp"
-#include "io/npy.hpp"
 #include "outputs.hpp"
 #include "report.hpp"
 #include "sheet.hpp"
@@ -29,7 +28,8 @@ constexpr const char* kExamples = R"help(Examples:
   heed attend --q Q.npy --k K.npy --v V.npy --mask "documents(ends)" --table ends=ends.npy --lse L.npy
   heed attend examples/licence-smollm2-layer15.safetensors --top 5 --rows 10,200 --stats
 
-O is written in the inputs' element type; .npy has no bf16, so bf16 inputs give float32.
+O is written in the inputs' element type; .npy has no bf16, so bf16 inputs give float32. A name in .safetensors gives that format
+(tensor o, lse or received); `--out -` writes the .npy to standard output, and the report goes to standard error.
 Nothing at all after `attend`: the embedded example, as `heed example`.)help";
 
 std::vector<std::int64_t> chosen_rows(const AttendOptions& options, const Problem& problem) {
@@ -57,14 +57,15 @@ Wanted wanted_by(const AttendOptions& options, const Problem& problem) {
 std::vector<Target> targets_of(const AttendOptions& options, const Plan& plan, const Results& results,
                                const std::vector<std::string>& tokens) {
   std::vector<Target> targets;
-  const auto add = [&](const char* option, const std::string& path, std::function<void(const std::string&)> write) {
-    if (!path.empty()) targets.push_back({option, path, std::move(write)});
+  const auto add = [&](const char* option, const std::string& path, const char* name, const Tensor& tensor) {
+    if (!path.empty()) targets.push_back(array_target(option, path, name, tensor));
   };
-  add("--out", options.out, [&](const std::string& path) { io::write_npy(path, results.o.view()); });
-  add("--lse", options.lse, [&](const std::string& path) { io::write_npy(path, results.lse.view()); });
-  add("--received", options.received, [&](const std::string& path) { io::write_npy(path, results.received.view()); });
-  add("--map", options.map,
-      [&](const std::string& path) { io::write_png(path, draw(sheet_of(plan, results, tokens, "Where each head looks"))); });
+  add("--out", options.out, "o", results.o);
+  add("--lse", options.lse, "lse", results.lse);
+  add("--received", options.received, "received", results.received);
+  if (!options.map.empty()) {
+    targets.push_back(picture_target("--map", options.map, [&] { return draw(sheet_of(plan, results, tokens, "Where each head looks")); }));
+  }
   return targets;
 }
 

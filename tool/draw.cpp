@@ -80,8 +80,7 @@ int run(const DrawOptions& options) {
   asking_for("the tiles of the mask");
   const Plan plan(problem);
   if (!options.out.empty()) {
-    targets.push_back(
-        {"--out", options.out, [&](const std::string& path) { io::write_png(path, mask_canvas(plan, options.batch, options.head)); }});
+    targets.push_back(picture_target("--out", options.out, [&] { return mask_canvas(plan, options.batch, options.head); }));
   }
   check_targets(targets, loaded.paths);
   write_targets(targets);

@@ -205,8 +205,7 @@ int run(const ExampleOptions& options) {
                       .rows = chosen_words(loaded)};
   check_wanted(plan.problem(), wanted);
   Results results;
-  const Target target{"--out", picture,
-                      [&](const std::string& path) { io::write_png(path, draw(sheet_of(plan, results, loaded.tokens, title))); }};
+  const Target target = picture_target("--out", picture, [&] { return draw(sheet_of(plan, results, loaded.tokens, title)); });
   check_targets({&target, 1}, loaded.paths);
   results = compute(plan, loaded.inputs, wanted);
   write_targets({&target, 1});

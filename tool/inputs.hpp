@@ -1,4 +1,4 @@
-// Files that tensors come from: .npy, .npz and .safetensors, and one tensor out of them by FILE or FILE:NAME.
+// Files that tensors come from, told by their content, and one tensor out of them by FILE or FILE:NAME. "-" is standard input.
 #pragma once
 
 #include <map>
@@ -6,22 +6,25 @@
 
 #include <heed/tensor.hpp>
 
+#include "io/tensor_file.hpp"
+
 namespace heed::tool {
 
+/// An open file: its tensors are read when they are asked for.
 struct Container {
   std::string path;
-  std::map<std::string, Tensor> tensors;
-  std::map<std::string, std::string> metadata;  ///< .safetensors only
+  std::map<std::string, std::string> metadata{};  ///< .safetensors only
+  io::TensorFilePtr file{};
 };
 
-/// A .safetensors or .npz file, told by its extension. Throws Error like the readers, or for another extension.
+/// A file of several tensors. Throws Error like io::open_tensors, or for a .npy file.
 [[nodiscard]] Container read_container(const std::string& path);
 
-/// A tensor of it. Throws Error listing the names that there are.
-[[nodiscard]] Tensor tensor_of(const Container& container, const std::string& name);
+/// A tensor of it. Throws Error with the nearest of the names that there are, or like TensorFile::read.
+[[nodiscard]] Tensor tensor_of(const Container& container, const std::string& name, const io::ReadAs& as = {});
 
-/// "t.npy", "t.npz:NAME", "t.safetensors:NAME"; the name may be left out where the file holds one tensor. `option` is for errors.
-[[nodiscard]] Tensor read_tensor(const std::string& spec, const std::string& option);
+/// "FILE" or "FILE:NAME"; the name may be left out where the file holds one tensor. `option` is for errors.
+[[nodiscard]] Tensor read_tensor(const std::string& spec, const std::string& option, const io::ReadAs& as = {});
 
 /// The metadata of the file of such a spec; none but a .safetensors file has any.
 [[nodiscard]] std::map<std::string, std::string> metadata_of(const std::string& spec);

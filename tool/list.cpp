@@ -13,6 +13,7 @@
 #include "formula/formula.hpp"
 #include "formula/named.hpp"
 #include "io/file.hpp"
+#include "io/source.hpp"
 #include "outputs.hpp"
 #include "picture.hpp"
 #include "report.hpp"
@@ -134,8 +135,8 @@ std::string list_markdown(const std::vector<Entry>& entries) {
 
 /// 0 when the file holds exactly this text; else says the first line that differs.
 int check_against(const std::string& path, const std::string& text) {
-  const std::vector<std::byte> bytes = io::read_file(path);
-  const std::string found(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const io::SourcePtr file = io::open_source(path);
+  const std::string found = file->text(0, file->size(), "the catalogue");
   if (found == text) return 0;
   std::istringstream left(found), right(text);
   std::string a, b;

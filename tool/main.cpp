@@ -1,13 +1,16 @@
 // heed, the command-line tool: one file per verb; this one parses, runs the chosen verb, and turns every failure into one line.
 //
-// Exit status: 0 done; 1 the answer is "no" (check beyond its bound, list --check differs) or an error nobody expected; 2 bad input.
+// Exit status: 0 done; 1 the answer is "no" (check beyond its bound, list --check differs) or an error nobody expected; 2 bad input;
+// 128 + the signal's number where one ended it.
 #include <csignal>
 #include <cstdio>
+#include <initializer_list>
 #include <new>
 
 #include <heed/error.hpp>
 #include <heed/version.hpp>
 
+#include "io/temporary.hpp"
 #include "memory.hpp"
 #include "report.hpp"
 #include "suggest.hpp"
@@ -26,8 +29,11 @@ constexpr const char* kExamples = R"help(Examples:
 
 No verb at all: the example. `heed VERB --help` for each verb.)help";
 
-int fail(int status, const std::string& message) {
-  std::fputs(("heed: " + message + "\n").c_str(), stderr);
+/// One message, in pieces, since there may be no memory to join them.
+int fail(int status, std::initializer_list<const char*> pieces) {
+  std::fputs("heed: ", stderr);
+  for (const char* piece : pieces) std::fputs(piece, stderr);
+  std::fputs("\n", stderr);
   return status;
 }
 
@@ -56,7 +62,7 @@ int parse_and_run(int argc, char** argv) {
       return 0;
     };
   } catch (const CLI::ParseError& error) {
-    return fail(2, parse_message(app, error));
+    return fail(2, {parse_message(app, error).c_str()});
   }
   const int status = task();
   finish_output();
@@ -67,11 +73,11 @@ int guarded(int argc, char** argv) {
   try {
     return parse_and_run(argc, argv);
   } catch (const Error& error) {
-    return fail(2, error.what());
+    return fail(2, {error.what()});
   } catch (const std::bad_alloc&) {
-    return fail(2, "not enough memory" + (asked_for().empty() ? "" : " for " + asked_for()));
+    return fail(2, {"not enough memory", asked_for().empty() ? "" : " for ", asked_for().c_str()});
   } catch (const std::exception& exception) {
-    return fail(1, std::string("unexpected: ") + exception.what());
+    return fail(1, {"unexpected: ", exception.what()});
   }
 }
 
@@ -79,6 +85,7 @@ int guarded(int argc, char** argv) {
 }  // namespace heed::tool
 
 int main(int argc, char** argv) {
+  heed::io::clean_up_on_signals();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away ends the output, not the work
   return heed::tool::guarded(argc, argv);
 }

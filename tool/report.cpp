@@ -17,7 +17,12 @@
 namespace heed::tool {
 namespace {
 
-int first_failure = 0;  // errno of standard output
+int first_failure = 0;  // errno of writing the report
+bool to_standard_error = false;
+
+std::FILE* output() {
+  return to_standard_error ? stderr : stdout;
+}
 
 /// A value in the first unit in which it is below `step`.
 template <std::size_t N>
@@ -112,13 +117,18 @@ std::string Grid::text(std::string_view indent) const {
 
 void say(std::string_view text) {
   if (first_failure != 0) return;
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) first_failure = errno;
+  if (std::fwrite(text.data(), 1, text.size(), output()) != text.size()) first_failure = errno;
+}
+
+void report_to_standard_error() {
+  to_standard_error = true;
 }
 
 void finish_output() {
-  if (first_failure == 0 && std::fflush(stdout) != 0) first_failure = errno;
+  if (first_failure == 0 && std::fflush(output()) != 0) first_failure = errno;
   if (first_failure != 0 && first_failure != EPIPE) {
-    throw Error({"the output cannot be written", "standard output", "", std::generic_category().message(first_failure)});
+    throw Error({"the output cannot be written", to_standard_error ? "standard error" : "standard output", "",
+                 std::generic_category().message(first_failure)});
   }
 }
 

@@ -34,8 +34,10 @@ class Grid {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// Writes to standard output. A reader that went away is no error; the first other failure is kept for finish_output().
+/// Writes the report: to standard output, or to standard error once that is asked for, because something else goes to the former. A reader
+/// that went away is no error; the first other failure is kept for finish_output().
 void say(std::string_view text);
+void report_to_standard_error();
 /// Throws Error when something said could not be written (a full disk).
 void finish_output();
 /// Columns and rows of the terminal on standard output; 80 x 40 where there is none.

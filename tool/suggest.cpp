@@ -6,9 +6,7 @@
 #include "report.hpp"
 
 namespace heed::tool {
-namespace {
 
-/// Insertions, deletions and exchanges that make one word of the other (Levenshtein).
 std::size_t distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -22,6 +20,8 @@ std::size_t distance(const std::string& a, const std::string& b) {
   }
   return row.back();
 }
+
+namespace {
 
 const CLI::App& chosen(const CLI::App& app) {
   const auto verbs = app.get_subcommands();

@@ -1,9 +1,8 @@
-// Checked looks at untrusted bytes, and the strided copy that Fortran order and writing share.
+// Checked looks at untrusted bytes, and the strided copy that writing needs.
 // Checked through npy_test.cpp, npz_test.cpp and safetensors_test.cpp.
 #include "io/bytes.hpp"
 
 #include <cstring>
-#include <limits>
 
 #include <heed/error.hpp>
 
@@ -51,16 +50,6 @@ std::uint64_t Window::number(std::uint64_t at, int bytes, std::string_view part)
 std::string_view Window::text(std::uint64_t at, std::uint64_t size, std::string_view part) const {
   const std::span<const std::byte> bytes = slice(at, size, part);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-std::int64_t bytes_needed(DType dtype, const Dims& shape, const std::string& where) {
-  try {
-    const std::int64_t count = count_of(shape);
-    if (count <= std::numeric_limits<std::int64_t>::max() / size_of(dtype)) return count * size_of(dtype);
-  } catch (const Error& error) {
-    throw Error({error.parts().what, where, error.parts().expected, error.parts().found});
-  }
-  throw Error({"the size in bytes leaves 63 bits", where, "below 2^63 bytes", to_text(shape) + " of " + std::string(name_of(dtype))});
 }
 
 Tensor contiguous_copy(const TensorView& source) {

@@ -1,4 +1,4 @@
-// Untrusted bytes: a window in which every look is checked, and tensors made of bytes whose length is known to fit.
+// Untrusted bytes in memory: a window in which every look is checked; and the contiguous copy that writers need.
 #pragma once
 
 #include <cstddef>
@@ -29,9 +29,6 @@ class Window {
   std::span<const std::byte> bytes_;
   std::string name_;
 };
-
-/// Bytes of a contiguous tensor. Throws Error naming `where` when an extent is negative or the size leaves 63 bits.
-[[nodiscard]] std::int64_t bytes_needed(DType dtype, const Dims& shape, const std::string& where);
 
 /// A contiguous copy in row-major order, whatever the strides and the alignment; every true boolean becomes 1. Throws like Tensor.
 [[nodiscard]] Tensor contiguous_copy(const TensorView& source);

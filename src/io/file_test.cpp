@@ -1,7 +1,9 @@
-// Whole files: every refusal with the system's reason, and nothing half-written left behind.
+// Files out: every refusal with the system's reason, and nothing half-written left behind.
 #include "io/file.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -9,7 +11,6 @@
 
 #include <csignal>
 #include <stdexcept>
-#include <thread>
 
 #include "io/test_support.hpp"
 
@@ -23,45 +24,6 @@ using test::put;
 
 void write_text(const std::string& path, std::string_view text) {
   write_file(path, [&](const Sink& sink) { sink(text.data(), text.size()); });
-}
-
-std::string read_text(const std::string& path) {
-  const std::vector<std::byte> bytes = read_file(path);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-TEST(ReadFile, GivesWhatWasWritten) {
-  const Folder folder;
-  for (const std::size_t size : {0U, 1U, 4095U, 4096U, 300'000U}) {
-    const std::string text(size, 'x');
-    write_text(folder.file("a"), text);
-    EXPECT_EQ(read_text(folder.file("a")), text);
-  }
-  EXPECT_EQ(folder.count(), 1);
-}
-
-TEST(ReadFile, AMissingFileIsAnError) {
-  const Folder folder;
-  expect_error([&] { (void)read_file(folder.file("none")); }, {"none", "cannot be opened", "No such file or directory"});
-}
-
-TEST(ReadFile, AFolderIsAnError) {
-  const Folder folder;
-  expect_error([&] { (void)read_file(folder.file("")); }, {"expected a file", "found a folder"});
-}
-
-TEST(ReadFile, ADeviceIsAnError) {
-  expect_error([] { (void)read_file("/dev/zero"); }, {"/dev/zero", "found a device"});
-}
-
-TEST(ReadFile, APipeIsReadToItsEnd) {
-  const Folder folder;
-  const std::string pipe = folder.file("pipe");
-  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  const std::string text(100'000, 'p');
-  std::thread writer([&] { put(pipe, text); });
-  EXPECT_EQ(read_text(pipe), text);
-  writer.join();
 }
 
 TEST(WriteFile, ReplacesTheOldFileAndKeepsItsMode) {
@@ -94,6 +56,46 @@ TEST(WriteFile, ASymbolicLinkStaysALink) {
   write_text(folder.file("link"), "new");
   EXPECT_EQ(content_of(folder.file("a")), "new");
   EXPECT_TRUE(std::filesystem::is_symlink(folder.file("link")));
+}
+
+TEST(WriteFile, ALinkThatLeadsNowhereYetIsFollowed) {
+  const Folder folder;
+  std::filesystem::create_directory(folder.file("deep"));
+  ASSERT_EQ(::symlink("deep/second", folder.file("link").c_str()), 0);
+  ASSERT_EQ(::symlink("a", folder.file("deep/second").c_str()), 0);
+  write_text(folder.file("link"), "new");
+  EXPECT_EQ(content_of(folder.file("deep/a")), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.file("link")));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.file("deep/second")));
+  ASSERT_EQ(::symlink("circle", folder.file("circle").c_str()), 0);
+  expect_error([&] { write_text(folder.file("circle"), "new"); }, {"circle", "symbolic links"});
+  ASSERT_EQ(::symlink("none/a", folder.file("lost").c_str()), 0);
+  expect_error([&] { write_text(folder.file("lost"), "new"); }, {"lost", "No such file"});
+}
+
+TEST(WriteFile, ANewFileFollowsTheUmask) {
+  const Folder folder;
+  const mode_t before = ::umask(027);
+  write_text(folder.file("a"), "new");
+  (void)::umask(before);
+  struct stat facts {};
+  ASSERT_EQ(::stat(folder.file("a").c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 07777U, 0640U);
+}
+
+TEST(WriteFile, OrphansGoAndFilesOfOthersStay) {
+  const Folder folder;
+  put(folder.file(".heed-99999999-0.tmp"), "orphan");
+  put(folder.file(".heed-7-1.tmp"), "being written");
+  const std::string others[] = {".heed-7.tmp", ".heed-a-1.tmp", ".heed-1-2-3.tmp", "heed-7-1.tmp", ".heed-7-1.tmp2"};
+  for (const std::string& name : others) put(folder.file(name), "mine");
+  const int writer = ::open(folder.file(".heed-7-1.tmp").c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(writer, LOCK_EX), 0);
+  write_text(folder.file("a"), "new");
+  EXPECT_FALSE(std::filesystem::exists(folder.file(".heed-99999999-0.tmp")));
+  EXPECT_TRUE(std::filesystem::exists(folder.file(".heed-7-1.tmp")));
+  for (const std::string& name : others) EXPECT_EQ(content_of(folder.file(name)), "mine");
+  ::close(writer);
 }
 
 TEST(WriteFile, ARelativeNameNeedsNoFolder) {

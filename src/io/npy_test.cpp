@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstring>
 #include <numeric>
 
 #include "io/test_support.hpp"
@@ -102,13 +103,54 @@ TEST(ParseNpy, KeyOrderQuotesAndSpacesAreFree) {
   EXPECT_EQ(integer_at(tensor.view(), 1), 6);
 }
 
+TEST(ParseNpy, UnsignedNumbersAreWidened) {
+  const auto header = [](const std::string& descr, const char* order = "False") {
+    return "{'descr': '" + descr + "', 'fortran_order': " + order + ", 'shape': (2, 2), }";
+  };
+  const Tensor two = parse(npy(header("<u2", "True"), test::little(0xFFFF'0003'0002'0001, 8)));
+  EXPECT_EQ(two.dtype(), DType::kI32);
+  const std::array<std::int32_t, 4> expected{1, 3, 2, 0xFFFF};
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(two.data<std::int32_t>()[i], expected[i]);
+  const Tensor four = parse(npy(header("<u4"), test::little(7, 12) + test::little(0xFFFF'FFFF, 4)));
+  EXPECT_EQ(four.dtype(), DType::kI64);
+  EXPECT_EQ(four.data<std::int64_t>()[3], 0xFFFF'FFFF);
+  const std::string most = test::little(7, 24) + test::little(0x7FFF'FFFF'FFFF'FFFF, 8);
+  EXPECT_EQ(parse(npy(header("<u8"), most)).data<std::int64_t>()[3], 0x7FFF'FFFF'FFFF'FFFF);
+  const std::string beyond = test::little(7, 24) + test::little(0x8000'0000'0000'0000, 8);
+  expect_refusal(header("<u8"), beyond, {"does not fit", "below 2^63", "9223372036854775808"});
+}
+
+TEST(ParseNpy, ManyPiecesInFortranOrder) {
+  const std::int64_t rows = 700, columns = 500;  // 2.8 MB of doubles
+  std::string data(static_cast<std::size_t>(rows * columns) * 8, '\0');
+  for (std::int64_t column = 0; column < columns; ++column) {
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const auto value = static_cast<double>(row * columns + column);
+      std::memcpy(data.data() + (column * rows + row) * 8, &value, 8);
+    }
+  }
+  const Tensor tensor = parse(npy("{'descr': '<f8', 'fortran_order': True, 'shape': (700, 500), }", data));
+  for (std::int64_t i = 0; i < rows * columns; ++i) ASSERT_EQ(tensor.data<double>()[i], static_cast<double>(i));
+}
+
+TEST(ParseNpy, OpaqueBytesAreBrainFloatsWhenAskedFor) {
+  const std::string bytes = npy("{'descr': '<V2', 'fortran_order': False, 'shape': (1,), }", "\x80\x3f");
+  expect_error([&] { (void)parse(bytes); }, {"two opaque bytes", "--read-as bf16", "ml_dtypes", ".safetensors", "'<V2'"});
+  const Tensor tensor = open_npy(memory_source({bytes_of(bytes), bytes.size()}, "x.npy"))->read(0, {.bf16 = true});
+  EXPECT_EQ(tensor.dtype(), DType::kBF16);
+  EXPECT_EQ(real_at(tensor.view(), 0), 1.0);
+}
+
 TEST(ParseNpy, AnEmptyArrayIsLegal) {
   EXPECT_EQ(parse(npy("{'descr': '<f8', 'fortran_order': True, 'shape': (3, 0), }", "")).shape(), (Dims{3, 0}));
 }
 
 TEST(ParseNpy, OtherBytesAreNotNpy) {
   expect_error([] { (void)parse("hello world"); }, {"not a .npy file", "magic"});
-  expect_error([] { (void)parse(""); }, {"not a .npy file"});
+  expect_error([] { (void)parse(""); }, {"not a .npy file", "no bytes at all"});
+  expect_refusal(std::string(60'000, ' '), "", {"not understood"});
+  expect_error([] { (void)parse(std::string("\x93NUMPY\x02\x00", 8) + test::little(2'000'000, 4) + std::string(2'000'000, ' ')); },
+               {"header is too long", "1 MiB"});
 }
 
 TEST(ParseNpy, EveryTruncationIsAnError) {

@@ -5,29 +5,44 @@
 #include <string_view>
 #include <vector>
 
-#include "io/bytes.hpp"
-#include "io/file.hpp"
 #include "io/npy.hpp"
 #include "io/zip.hpp"
 
 namespace heed::io {
+namespace {
+
+class NpzFile : public TensorFile {
+ public:
+  explicit NpzFile(SourcePtr source) : source_(std::move(source)) {
+    constexpr std::string_view kSuffix = ".npy";
+    for (ZipMember& member : zip_members(*source_)) {
+      if (!member.name.ends_with(kSuffix)) continue;
+      entries_.push_back({member.name.substr(0, member.name.size() - kSuffix.size()), member.size});
+      members_.push_back(std::move(member));
+    }
+  }
+  [[nodiscard]] Tensor read(std::size_t entry, const ReadAs& as) const override {
+    const ZipMember& member = members_.at(entry);
+    return read_npy(*zip_stream(source_, member), source_->name() + ", member " + member.name, as);
+  }
+
+ private:
+  SourcePtr source_;
+  std::vector<ZipMember> members_;  // of each entry
+};
+
+}  // namespace
+
+TensorFilePtr open_npz(SourcePtr source) {
+  return std::make_shared<NpzFile>(std::move(source));
+}
 
 std::map<std::string, Tensor> parse_npz(const std::byte* data, std::size_t size, const std::string& name) {
-  constexpr std::string_view kSuffix = ".npy";
-  const Window archive({data, size}, name);
-  std::map<std::string, Tensor> tensors;
-  for (const ZipMember& member : zip_members(archive)) {
-    if (!member.name.ends_with(kSuffix)) continue;
-    const std::vector<std::byte> bytes = zip_extract(archive, member);
-    const std::string array = member.name.substr(0, member.name.size() - kSuffix.size());
-    tensors.emplace(array, parse_npy(bytes.data(), bytes.size(), name + ", member " + member.name));
-  }
-  return tensors;
+  return open_npz(memory_source({data, size}, name))->read_all();
 }
 
 std::map<std::string, Tensor> read_npz(const std::string& path) {
-  const std::vector<std::byte> bytes = read_file(path);
-  return parse_npz(bytes.data(), bytes.size(), path);
+  return open_npz(open_source(path))->read_all();
 }
 
 }  // namespace heed::io

@@ -176,7 +176,11 @@ TEST(ParseNpz, ABrokenStreamIsAnError) {
   expect_refusal(archive_of({{"a.npy", empty + "x", 8, 0, 0}}), {"deflate stream is broken", "expected 0 bytes from 3"});
   expect_refusal(archive_of({{"a.npy", empty, 8, 0, 0}}), {"not a .npy file"});  // the stream itself is sound
   const std::string bytes = from_hex(kDeflated);
-  expect_refusal(patched(bytes, find(bytes, kCentral) + 24, little(151, 4)), {"deflate stream is broken", "expected 151 bytes"});
+  expect_refusal(patched(bytes, find(bytes, kCentral) + 24, little(151, 4)), {"truncated: the data of shape [2, 3]", "151 bytes in all"});
+  const std::string stored = from_hex(kStored);
+  const std::string npy = stored.substr(stored.find("\x93NUMPY"), 152) + "!";  // one byte more than the member declares
+  const std::string block = "\x01" + little(153, 2) + little(static_cast<std::uint64_t>(~153), 2) + npy;
+  expect_refusal(archive_of({{"a.npy", block, 8, 152, 0}}), {"deflate stream is broken", "expected 152 bytes", "found 153"});
 }
 
 TEST(ParseNpz, TheLocalHeaderMustBeTheMembers) {
@@ -215,6 +219,22 @@ TEST(ParseNpz, TheDirectoryMustBeWhereAndAsLongAsDeclared) {
 
 TEST(ParseNpz, AMemberThatIsNoNpyIsNamed) {
   expect_refusal(archive_of({{"a.npy", "abc", 0, 3, 0x352441C2}}), {"x.npz, member a.npy", "not a .npy file"});
+}
+
+TEST(OpenNpz, ReadsWhatIsAskedForWhateverElseIsThere) {
+  const std::string stored = from_hex(kStored);
+  std::string text = stored.substr(stored.find("\x93NUMPY"), 152);
+  text = patched(text, text.find("<f4"), "<U1");
+  const std::string whole = archive_of({{"bad.npy", "no array", 0, 8, 0},
+                                        {"text.npy", text, 0, 152, 0},
+                                        {"q.npy", stored.substr(stored.find("\x93NUMPY"), 152), 0, 152, 0xE81C8E2D}});
+  const TensorFilePtr file = open_npz(memory_source({bytes_of(whole), whole.size()}, "x.npz"));
+  ASSERT_EQ(file->entries().size(), 3U);
+  EXPECT_EQ(file->entries()[2].name, "q");
+  EXPECT_EQ(file->entries()[2].bytes, 152U);
+  EXPECT_EQ(file->read(2).data<float>()[5], 6.5F);
+  expect_error([&] { (void)file->read(1); }, {"x.npz, member text.npy", "unknown element type", "'<U1'"});
+  expect_error([&] { (void)file->read(0); }, {"x.npz, member bad.npy", "not a .npy file"});
 }
 
 TEST(ReadNpz, ReadsAFileAndNamesItInErrors) {

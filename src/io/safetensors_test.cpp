@@ -71,6 +71,48 @@ TEST(ParseSafetensors, ReadsEveryDtype) {
   }
 }
 
+TEST(ParseSafetensors, UnsignedNumbersAreWidened) {
+  EXPECT_EQ(integer_at(parse(file_of(one(R"("U16")", "[1]", "[0,2]"), "\xff\xff")).tensors.at("t").view(), 0), 0xFFFF);
+  const Safetensors file = parse(file_of(one(R"("U32")", "[1]", "[0,4]"), "\xff\xff\xff\xff"));
+  EXPECT_EQ(file.tensors.at("t").dtype(), DType::kI64);
+  EXPECT_EQ(integer_at(file.tensors.at("t").view(), 0), 0xFFFF'FFFF);
+  EXPECT_EQ(integer_at(parse(file_of(one(R"("U64")", "[]", "[0,8]"), little(5, 8))).tensors.at("t").view(), 0), 5);
+  expect_refusal(one(R"("U64")", "[1]", "[0,8]"), std::string(8, '\xff'), {"tensor t", "does not fit", "18446744073709551615"});
+}
+
+TEST(OpenSafetensors, ReadsWhatIsAskedForWhateverElseIsThere) {
+  const std::string bytes = file_of(R"({"f8":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},)"
+                                    R"("deep":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[2,3]},)"
+                                    R"("q":{"dtype":"U8","shape":[2],"data_offsets":[3,5]}})",
+                                    "12345");
+  const TensorFilePtr file = open_safetensors(memory_source({bytes_of(bytes), bytes.size()}, "x.safetensors"));
+  ASSERT_EQ(file->entries().size(), 3U);
+  EXPECT_EQ(file->entries()[2].name, "q");
+  EXPECT_EQ(file->entries()[2].bytes, 2U);
+  EXPECT_EQ(file->read(2).data<char>()[1], '5');
+  expect_error([&] { (void)file->read(0); }, {"x.safetensors, tensor f8", "unknown dtype", "F8_E4M3"});
+  expect_error([&] { (void)file->read(1); }, {"x.safetensors, tensor deep", "too many axes"});
+}
+
+TEST(WriteSafetensors, ComesBack) {
+  const test::Folder folder;
+  for (const DType dtype :
+       {DType::kF64, DType::kF32, DType::kF16, DType::kBF16, DType::kI64, DType::kI32, DType::kI16, DType::kI8, DType::kU8, DType::kBool}) {
+    Tensor tensor(dtype, {2, 3});
+    for (std::int64_t i = 0; i < 6; ++i) store_real(tensor.span(), i, static_cast<double>(i % 2));
+    write_safetensors(folder.file("a"), "o", {tensor.data<char>(), dtype, {3, 2}, {1, 3}});
+    const Safetensors file = read_safetensors(folder.file("a"));
+    const Tensor& back = file.tensors.at("o");
+    EXPECT_EQ(back.dtype(), dtype);
+    ASSERT_EQ(back.shape(), (Dims{3, 2}));
+    for (std::int64_t i = 0; i < 6; ++i) EXPECT_EQ(real_at(back.view(), i), static_cast<double>((i / 2 + i % 2 * 3) % 2));
+  }
+  write_safetensors(folder.file("a"), "\"", Tensor(DType::kF32, {0, 4}).view());
+  EXPECT_EQ(read_safetensors(folder.file("a")).tensors.at("\"").shape(), (Dims{0, 4}));
+  expect_error([&] { write_safetensors(folder.file("b"), "o", {nullptr, DType::kF32, {2}}); }, {"without data"});
+  EXPECT_EQ(folder.count(), 1);
+}
+
 TEST(ParseSafetensors, EmptyTensorsAndNoTensorsAreLegal) {
   EXPECT_EQ(parse(file_of(one(R"("F32")", "[2,0]", "[0,0]"), "")).tensors.at("t").shape(), (Dims{2, 0}));
   EXPECT_TRUE(parse(file_of("{}", "")).tensors.empty());
@@ -160,6 +202,8 @@ TEST(ParseSafetensors, OverlapsHolesAndRemaindersAreErrors) {
 
 TEST(ParseSafetensors, MetadataAreStrings) {
   expect_refusal(R"({"__metadata__":{"a":1}})", "", {"__metadata__", "a string for a", "found 1"});
+  expect_refusal(R"({"__metadata__":{"a":[1]}})", "", {"__metadata__", "a string for a", "found [1]"});
+  expect_refusal(R"({"__metadata__":{"a":[[1]]}})", "", {"__metadata__ holds something else than strings"});
   expect_refusal(R"({"__metadata__":[]})", "", {"__metadata__ is not an object"});
 }
 

@@ -1,7 +1,8 @@
 // A small zip reader: end record -> central directory -> local headers -> data.
 //
-// Memory is bounded by the archive: members may not overlap, and none may declare more than 1040 times its packed bytes (deflate
-// reaches 1032), so all members together unpack to at most 1040 times the archive plus 1 KiB each.
+// Read are the end of the archive, its directory, local headers, and the members that are asked for, in pieces of 256 KiB. What a member
+// may unpack to is bounded: members may not overlap, and none may declare more than 1040 times its packed bytes (deflate reaches 1032),
+// so all members together unpack to at most 1040 times the archive plus 1 KiB each.
 // Sizes come from the central directory; the local header serves to find the data and must bear the same name.
 // Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3 to 4.5; RFC 1951 by zlib.
 // Checked in npz_test.cpp, and by npz_fuzz.cpp.
@@ -12,8 +13,12 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <new>
+#include <span>
 
 #include <heed/error.hpp>
+
+#include "io/bytes.hpp"
 
 namespace heed::io {
 namespace {
@@ -35,18 +40,32 @@ struct Directory {
   std::uint64_t end_record;  ///< the directory must end before it
 };
 
+/// The end of the archive, in which the records lie that lead to the directory, and where in the archive it begins.
+struct Tail {
+  std::string bytes;
+  std::uint64_t begin;
+  [[nodiscard]] std::uint64_t number(std::uint64_t at, int size) const {
+    return Window(std::as_bytes(std::span(bytes)), "").number(at - begin, size, "the end record");
+  }
+};
+
+Tail read_tail(const Source& archive) {
+  const std::uint64_t size = std::min(archive.size(), kLocator64Size + kEndSize + kFull16);
+  return {archive.text(archive.size() - size, size, "the end"), archive.size() - size};
+}
+
 /// The last end record whose comment reaches exactly to the end of the archive.
-std::uint64_t find_end_record(const Window& archive) {
+std::uint64_t find_end_record(const Source& archive, const Tail& tail) {
   const std::uint64_t size = archive.size();
   const std::uint64_t farthest = size > kEndSize + kFull16 ? size - kEndSize - kFull16 : 0;
   for (std::uint64_t at = size < kEndSize ? 0 : size - kEndSize + 1; at-- > farthest;) {
-    if (archive.number(at, 4, "the end record") != kEndSignature) continue;
-    if (at + kEndSize + archive.number(at + 20, 2, "the end record") == size) return at;
+    if (tail.number(at, 4) != kEndSignature) continue;
+    if (at + kEndSize + tail.number(at + 20, 2) == size) return at;
   }
   throw Error({"not a zip archive", archive.name(), "an end-of-central-directory record", "none (another format, or truncated)"});
 }
 
-Directory read_end64(const Window& archive, std::uint64_t end) {
+Directory read_end64(const Source& archive, std::uint64_t end) {
   const std::uint64_t at = archive.number(end - kLocator64Size + 8, 8, "the Zip64 locator");
   if (archive.number(at, 4, "the Zip64 end record") != kEnd64Signature) {
     throw Error(
@@ -56,14 +75,14 @@ Directory read_end64(const Window& archive, std::uint64_t end) {
           archive.number(at + 48, 8, "the Zip64 end record"), at};
 }
 
-Directory find_directory(const Window& archive) {
-  const std::uint64_t end = find_end_record(archive);
-  if (archive.number(end + 4, 2, "the end record") % kFull16 != 0 || archive.number(end + 6, 2, "the end record") % kFull16 != 0) {
+Directory find_directory(const Source& archive) {
+  const Tail tail = read_tail(archive);
+  const std::uint64_t end = find_end_record(archive, tail);
+  if (tail.number(end + 4, 2) % kFull16 != 0 || tail.number(end + 6, 2) % kFull16 != 0) {
     throw Error({"the archive is split over several disks", archive.name(), "a single file", ""});
   }
-  Directory directory{archive.number(end + 10, 2, "the end record"), archive.number(end + 12, 4, "the end record"),
-                      archive.number(end + 16, 4, "the end record"), end};
-  const bool wide = end >= kLocator64Size && archive.number(end - kLocator64Size, 4, "the Zip64 locator") == kLocator64Signature;
+  Directory directory{tail.number(end + 10, 2), tail.number(end + 12, 4), tail.number(end + 16, 4), end};
+  const bool wide = end >= kLocator64Size && tail.number(end - kLocator64Size, 4) == kLocator64Signature;
   if (wide && (directory.count == kFull16 || directory.size == kFull32 || directory.begin == kFull32)) directory = read_end64(archive, end);
   if (directory.begin > directory.end_record || directory.size > directory.end_record - directory.begin) {
     throw Error({"the central directory lies outside the archive", archive.name(),
@@ -113,27 +132,28 @@ ZipMember read_member(const Window& directory, std::uint64_t& at) {
   return member;
 }
 
-std::string where_of(const Window& archive, const ZipMember& member) {
+std::string where_of(const Source& archive, const ZipMember& member) {
   return archive.name() + ", member " + member.name;
 }
 
-/// The packed bytes of a member, found through its local header.
-std::span<const std::byte> packed_bytes(const Window& archive, const ZipMember& member) {
+/// Where the packed bytes of a member begin, found through its local header.
+std::uint64_t packed_begin(const Source& archive, const ZipMember& member) {
   const std::uint64_t at = member.header_at;
-  (void)archive.slice(at, kLocalSize, "the local header of member " + member.name);
-  const std::uint64_t name_size = archive.number(at + 26, 2, "a local header");
-  const std::uint64_t extra_size = archive.number(at + 28, 2, "a local header");
-  const bool right = archive.number(at, 4, "a local header") == kLocalSignature &&
+  const std::string header = archive.text(at, kLocalSize, "the local header of member " + member.name);
+  const Window window(std::as_bytes(std::span(header)), archive.name());
+  const std::uint64_t name_size = window.number(26, 2, "a local header"), extra_size = window.number(28, 2, "a local header");
+  const bool right = window.number(0, 4, "a local header") == kLocalSignature && name_size == member.name.size() &&
                      archive.text(at + kLocalSize, name_size, "a local header") == member.name;
   if (!right) throw Error({"the local header is not the member's", where_of(archive, member), "its signature and name", "other bytes"});
-  return archive.slice(at + kLocalSize + name_size + extra_size, member.packed_size, "the data of member " + member.name);
+  const std::uint64_t begin = at + kLocalSize + name_size + extra_size;
+  archive.require(begin, member.packed_size, "the data of member " + member.name);
+  return begin;
 }
 
-void check_disjoint(const Window& archive, const std::vector<ZipMember>& members, std::uint64_t directory_begin) {
+void check_disjoint(const Source& archive, const std::vector<ZipMember>& members, std::uint64_t directory_begin) {
   std::map<std::uint64_t, std::uint64_t> end_of;  // by the beginning of the local header
   for (const ZipMember& member : members) {
-    const std::span<const std::byte> packed = packed_bytes(archive, member);
-    const auto end = static_cast<std::uint64_t>(packed.data() - archive.slice(0, 0, "").data()) + packed.size();
+    const std::uint64_t end = packed_begin(archive, member) + member.packed_size;
     if (!end_of.emplace(member.header_at, end).second) throw Error({"two members share their bytes", where_of(archive, member), "", ""});
   }
   std::uint64_t reached = 0;
@@ -144,42 +164,90 @@ void check_disjoint(const Window& archive, const std::vector<ZipMember>& members
   if (reached > directory_begin) throw Error({"a member reaches into the central directory", archive.name(), "", ""});
 }
 
-/// A raw deflate stream that ends itself.
-class Inflater {
+/// A member as it is stored, and its checksum.
+class StoredMember : public RangeStream {
  public:
-  explicit Inflater(const std::string& where) : where_(where) {
-    if (inflateInit2(&stream_, -MAX_WBITS) != Z_OK) throw Error({"zlib cannot start", where_, "", ""});
-  }
-  Inflater(const Inflater&) = delete;
-  Inflater& operator=(const Inflater&) = delete;
-  ~Inflater() { inflateEnd(&stream_); }
-
-  /// Throws Error unless the stream is sound and exactly `target.size()` long.
-  void run(std::span<const std::byte> packed, std::span<std::byte> target) {
-    std::byte beyond{};  // somewhere to point for an empty target
-    std::size_t read = 0, written = 0;
-    int status = Z_OK;
-    while (status == Z_OK) {
-      stream_.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(packed.data() + read));
-      stream_.next_out = reinterpret_cast<Bytef*>(target.empty() ? &beyond : target.data() + written);
-      const uInt input = piece(packed.size() - read), room = piece(target.size() - written);
-      stream_.avail_in = input;
-      stream_.avail_out = room;
-      status = inflate(&stream_, Z_NO_FLUSH);
-      read += input - stream_.avail_in;
-      written += room - stream_.avail_out;
-    }
-    if (status == Z_STREAM_END && read == packed.size() && written == target.size()) return;
-    throw Error(
-        {"the deflate stream is broken", where_, std::to_string(target.size()) + " bytes from " + std::to_string(packed.size()),
-         std::to_string(written) + " from " + std::to_string(read) + (stream_.msg != nullptr ? std::string(", ") + stream_.msg : "")});
+  StoredMember(const SourcePtr& archive, const ZipMember& member)
+      : RangeStream(archive, packed_begin(*archive, member), member.packed_size, "the data of member " + member.name),
+        where_(where_of(*archive, member)),
+        expected_(member.crc) {}
+  void finish() override {
+    if (sum_ != expected_) throw Error({"wrong checksum", where_, std::to_string(expected_), std::to_string(sum_)});
   }
 
  private:
-  static uInt piece(std::size_t size) { return static_cast<uInt>(std::min<std::size_t>(size, std::numeric_limits<uInt>::max())); }
+  void fetch(std::span<std::byte> target) override {
+    RangeStream::fetch(target);
+    sum_ = crc32_z(sum_, reinterpret_cast<const Bytef*>(target.data()), target.size());
+  }
 
+  std::string where_;
+  uLong expected_, sum_ = crc32(0, nullptr, 0);
+};
+
+/// A raw deflate stream that ends itself.
+class DeflatedMember : public Stream {
+ public:
+  DeflatedMember(const SourcePtr& archive, const ZipMember& member)
+      : Stream(member.size),
+        packed_(archive, packed_begin(*archive, member), member.packed_size, "the data of member " + member.name),
+        where_(where_of(*archive, member)),
+        expected_(member.crc),
+        input_(std::min<std::uint64_t>(member.packed_size, kPiece)) {
+    const int status = inflateInit2(&stream_, -MAX_WBITS);
+    if (status == Z_MEM_ERROR) throw std::bad_alloc();
+    if (status != Z_OK) throw Error({"zlib cannot start", where_, "", ""});
+  }
+  ~DeflatedMember() override { inflateEnd(&stream_); }
+
+  void finish() override {
+    std::byte beyond{};  // where a byte too many would go
+    unpack({&beyond, 1});
+    if (status_ != Z_STREAM_END || written_ != size() || packed_.left() + stream_.avail_in != 0) refuse();
+    if (sum_ != expected_) throw Error({"wrong checksum", where_, std::to_string(expected_), std::to_string(sum_)});
+  }
+
+ private:
+  static constexpr std::size_t kPiece = std::size_t{256} << 10;
+
+  [[noreturn]] void refuse() const {
+    throw Error({"the deflate stream is broken", where_, std::to_string(size()) + " bytes from " + std::to_string(packed_.size()),
+                 std::to_string(written_) + " from " + std::to_string(packed_.position() - stream_.avail_in) +
+                     (stream_.msg != nullptr ? std::string(", ") + stream_.msg : "")});
+  }
+
+  void fetch(std::span<std::byte> target) override {
+    unpack(target);
+    if (written_ < position() + target.size()) refuse();
+    sum_ = crc32_z(sum_, reinterpret_cast<const Bytef*>(target.data()), target.size());
+  }
+
+  /// Fills `target` unless the stream ends or breaks before.
+  void unpack(std::span<std::byte> target) {
+    while (!target.empty() && status_ == Z_OK) {
+      if (stream_.avail_in == 0) {
+        const std::span<std::byte> input = std::span(input_).first(std::min<std::uint64_t>(packed_.left(), input_.size()));
+        packed_.read(input);
+        stream_.next_in = reinterpret_cast<Bytef*>(input.data());
+        stream_.avail_in = static_cast<uInt>(input.size());
+      }
+      const auto room = static_cast<uInt>(std::min<std::size_t>(target.size(), std::numeric_limits<uInt>::max()));
+      stream_.next_out = reinterpret_cast<Bytef*>(target.data());
+      stream_.avail_out = room;
+      status_ = inflate(&stream_, Z_NO_FLUSH);
+      if (status_ == Z_MEM_ERROR) throw std::bad_alloc();
+      written_ += room - stream_.avail_out;
+      target = target.subspan(room - stream_.avail_out);
+    }
+  }
+
+  RangeStream packed_;
+  std::string where_;
+  uLong expected_, sum_ = crc32(0, nullptr, 0);
+  std::vector<std::byte> input_;
   z_stream stream_{};
-  const std::string& where_;
+  int status_ = Z_OK;
+  std::uint64_t written_ = 0;
 };
 
 void check_declared(const ZipMember& member, const std::string& where) {
@@ -197,9 +265,10 @@ void check_declared(const ZipMember& member, const std::string& where) {
 
 }  // namespace
 
-std::vector<ZipMember> zip_members(const Window& archive) {
+std::vector<ZipMember> zip_members(const Source& archive) {
   const Directory place = find_directory(archive);
-  const Window directory(archive.slice(place.begin, place.size, "the central directory"), archive.name());
+  const std::string bytes = archive.text(place.begin, place.size, "the central directory");
+  const Window directory(std::as_bytes(std::span(bytes)), archive.name());
   std::vector<ZipMember> members;
   std::map<std::string, bool> seen;
   std::uint64_t at = 0;
@@ -215,20 +284,16 @@ std::vector<ZipMember> zip_members(const Window& archive) {
   return members;
 }
 
-std::vector<std::byte> zip_extract(const Window& archive, const ZipMember& member) {
-  const std::string where = where_of(archive, member);
-  check_declared(member, where);
-  const std::span<const std::byte> packed = packed_bytes(archive, member);
-  std::vector<std::byte> bytes;
+std::unique_ptr<Stream> zip_stream(const SourcePtr& archive, const ZipMember& member) {
+  check_declared(member, where_of(*archive, member));
+  std::unique_ptr<Stream> stream;
   if (member.method == 0) {
-    bytes.assign(packed.begin(), packed.end());
+    stream = std::make_unique<StoredMember>(archive, member);
   } else {
-    bytes.resize(member.size);
-    Inflater(where).run(packed, bytes);
+    stream = std::make_unique<DeflatedMember>(archive, member);
   }
-  const uLong crc = crc32_z(crc32(0, nullptr, 0), reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
-  if (crc != member.crc) throw Error({"wrong checksum", where, std::to_string(member.crc), std::to_string(crc)});
-  return bytes;
+  if (stream->size() == 0) stream->finish();  // nobody reads nothing
+  return stream;
 }
 
 }  // namespace heed::io

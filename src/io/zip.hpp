@@ -1,12 +1,12 @@
-// The members of a zip archive in memory (APPNOTE.TXT 6.3): stored or deflated, Zip64 included, every offset checked.
+// The members of a zip archive (APPNOTE.TXT 6.3): stored or deflated, Zip64 included, every offset checked.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "io/bytes.hpp"
+#include "io/source.hpp"
 
 namespace heed::io {
 
@@ -23,10 +23,11 @@ struct ZipMember {
 
 /// The central directory, in its order. Throws Error naming the archive: no end record, truncated, split over several disks, two
 /// members of one name, members that overlap.
-[[nodiscard]] std::vector<ZipMember> zip_members(const Window& archive);
+[[nodiscard]] std::vector<ZipMember> zip_members(const Source& archive);
 
-/// The bytes of a member. Throws Error naming the archive and the member: encrypted, unknown method, a size that no deflate stream of
-/// this length can have (1032 to 1 at most), a broken stream, a wrong checksum.
-[[nodiscard]] std::vector<std::byte> zip_extract(const Window& archive, const ZipMember& member);
+/// The bytes of a member, unpacked as they are read. Throws Error naming the archive and the member: encrypted,
+/// unknown method, a size that no deflate stream of this length can have (1032 to 1 at most); reading and finish() throw for a broken
+/// stream and for a wrong checksum.
+[[nodiscard]] std::unique_ptr<Stream> zip_stream(const SourcePtr& archive, const ZipMember& member);
 
 }  // namespace heed::io
