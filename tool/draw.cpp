@@ -101,7 +101,9 @@ void add_draw(CLI::App& app, Task& task) {
   const auto options = std::make_shared<DrawOptions>();
   CLI::App* const verb = app.add_subcommand("draw", "a mask as a picture, in the terminal and as PNG");
   add_mask_options(*verb, *options);
-  verb->get_option("--mask")->required();
+  // get_option() ends the program where memory is short.
+  for (CLI::Option* option : verb->get_options([](const CLI::Option* one) { return one->get_lnames().front() == "mask"; }))
+    option->required();
   verb->add_option("--tq", options->queries, "queries; default 64")
       ->type_name("N")
       ->check(CLI::Range(std::int64_t{1}, kFar).description(""));

@@ -55,9 +55,11 @@ TEST_F(ErrorsTest, Files) {
   expect_error({"attend", "huge.safetensors", "--out", "O.npy"}, "huge.safetensors");
   expect_error({"attend", "type.safetensors", "--out", "O.npy"}, "F8_E4M3");
   expect_error({"attend", "empty.safetensors"}, "empty.safetensors");
-  expect_error({"attend", "f.bin"}, ".safetensors or .npz");
+  expect_error({"attend", "f.bin"}, "f.bin: the file cannot be opened");
+  write("f.bin", "version https://git-lfs.github.com/spec/v1\n");
+  expect_error({"attend", "f.bin"}, "a git-lfs pointer: fetch the file itself");
   expect_error({"attend", "q4.npy"}, "--q Q.npy");
-  expect_error({"attend", "f.safetensors", "--q", "query"}, "one of k, q, v");
+  expect_error({"attend", "f.safetensors", "--q", "query"}, "one of q, k, v");
   expect_error({"attend", "--q", "q4.npy", "--k", "k2.npy"}, "no --v");
 }
 

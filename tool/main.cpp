@@ -4,6 +4,8 @@
 // 128 + the signal's number where one ended it.
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <initializer_list>
 #include <new>
 
@@ -69,13 +71,29 @@ int parse_and_run(int argc, char** argv) {
   return status;
 }
 
+int no_memory() {
+  return fail(2, {"not enough memory", asked_for().empty() ? "" : " for ", asked_for().c_str()});
+}
+
+/// For what is thrown where nothing may be thrown: some libraries cannot say that memory is short.
+[[noreturn]] void on_terminate() {
+  try {
+    if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
+  } catch (const std::bad_alloc&) {
+    std::_Exit(no_memory());
+  } catch (const std::exception& exception) {
+    (void)fail(1, {"unexpected: ", exception.what()});
+  }
+  std::abort();
+}
+
 int guarded(int argc, char** argv) {
   try {
     return parse_and_run(argc, argv);
   } catch (const Error& error) {
     return fail(2, {error.what()});
   } catch (const std::bad_alloc&) {
-    return fail(2, {"not enough memory", asked_for().empty() ? "" : " for ", asked_for().c_str()});
+    return no_memory();
   } catch (const std::exception& exception) {
     return fail(1, {"unexpected: ", exception.what()});
   }
@@ -85,6 +103,7 @@ int guarded(int argc, char** argv) {
 }  // namespace heed::tool
 
 int main(int argc, char** argv) {
+  std::set_terminate(heed::tool::on_terminate);
   heed::io::clean_up_on_signals();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away ends the output, not the work
   return heed::tool::guarded(argc, argv);

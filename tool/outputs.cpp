@@ -21,15 +21,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Something that is there and is no file to be replaced. Throws Error where the system does not say.
 bool is_special(const std::string& path) {
-  std::error_code none;
-  return io::is_standard_output(path) || (fs::exists(path, none) && !fs::is_regular_file(path, none) && !fs::is_directory(path, none));
+  if (io::is_standard_output(path)) return true;
+  std::error_code failure;
+  const fs::file_type type = fs::status(path, failure).type();
+  if (type == fs::file_type::none) throw Error({"the file cannot be written", path, "", failure.message()});
+  return type != fs::file_type::not_found && type != fs::file_type::regular && type != fs::file_type::directory;
 }
 
 /// One name for one file, whether it exists or not.
 std::string identity_of(const std::string& path) {
   std::error_code failure;
-  const fs::path whole = fs::weakly_canonical(fs::absolute(io::end_of_links(path)), failure);
+  const fs::path whole = fs::weakly_canonical(fs::absolute(io::end_of_links(path), failure), failure);
   return failure ? path : whole.string();
 }
 
@@ -99,11 +103,8 @@ void check_targets(std::span<const Target> targets, std::span<const std::string>
 
 void write_targets(std::span<const Target> targets) {
   std::vector<const Target*> order;
-  for (const bool special : {true, false}) {
-    for (const Target& target : targets) {
-      if (is_special(target.path) == special) order.push_back(&target);
-    }
-  }
+  for (const Target& target : targets) order.push_back(&target);
+  std::ranges::stable_partition(order, [](const Target* target) { return is_special(target->path); });
   std::vector<std::string> fresh;
   try {
     for (const Target* target : order) {

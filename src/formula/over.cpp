@@ -115,6 +115,25 @@ Over::Over(const Formula& formula) : formula_(&formula) {
   for (const BoundTable& table : formula.tables()) pyramids_.emplace_back(table.view);
 }
 
+namespace {
+
+/// The bounds of every step of one evaluation: on the stack for most formulas. (Not thread_local: giving such a thing its destructor may
+/// allocate where nothing may be thrown.)
+class StepBounds {
+ public:
+  explicit StepBounds(std::size_t steps) : count_(steps) {
+    if (steps > few_.size()) many_.resize(steps);
+  }
+  [[nodiscard]] std::span<Interval> all() { return {count_ > few_.size() ? many_.data() : few_.data(), count_}; }
+
+ private:
+  std::size_t count_;
+  std::array<Interval, 24> few_;
+  std::vector<Interval> many_;
+};
+
+}  // namespace
+
 Interval Over::lookup(const Step& step, std::span<const Interval> steps) const {
   const BoundTable& table = formula_->tables()[static_cast<std::size_t>(step.table)];
   const Pyramid& pyramid = pyramids_[static_cast<std::size_t>(step.table)];
@@ -164,22 +183,18 @@ void Over::intervals(const Box& box, const Interval& score, std::span<Interval> 
   }
 }
 
-std::span<Interval> Over::scratch() const {
-  thread_local std::vector<Interval> steps;
-  steps.resize(formula_->steps().size());
-  return steps;
-}
-
 Interval Over::interval(const Box& box, const Interval& score) const {
   if (formula_->empty()) return {.low = 1, .high = 1, .real_low = score.real_low, .real_high = score.real_high, .nan = score.nan};
-  const std::span<Interval> steps = scratch();
+  StepBounds bounds(formula_->steps().size());
+  const std::span<Interval> steps = bounds.all();
   intervals(box, score, steps);
   return steps[static_cast<std::size_t>(formula_->result())];
 }
 
 std::optional<std::uint8_t> Over::broken_for_some_score(const Box& box) const {
   if (formula_->empty()) return {};
-  const std::span<Interval> steps = scratch();
+  StepBounds bounds(formula_->steps().size());
+  const std::span<Interval> steps = bounds.all();
   intervals(box, Interval::any(Type::kReal), steps, Conditions::kOpenWithScore);
   if (!steps[static_cast<std::size_t>(formula_->result())].broken) return {};
   std::uint8_t doubts = kOnNothing;
@@ -192,7 +207,8 @@ std::optional<std::uint8_t> Over::broken_for_some_score(const Box& box) const {
 int Over::broken_for_some_score(const Place& place, std::span<Value> values) const {
   if (formula_->empty()) return -1;
   (void)formula_->at(place, values);
-  const std::span<Interval> steps = scratch();
+  StepBounds bounds(formula_->steps().size());
+  const std::span<Interval> steps = bounds.all();
   for (std::size_t i = 0; i < formula_->steps().size(); ++i) {
     const Step& step = formula_->steps()[i];
     if (!reads_score(step)) {

@@ -71,7 +71,6 @@ class Over {
 
  private:
   [[nodiscard]] Interval lookup(const Step& step, std::span<const Interval> steps) const;
-  [[nodiscard]] std::span<Interval> scratch() const;
   const Formula* formula_;
   std::vector<Pyramid> pyramids_;  // one per table
 };

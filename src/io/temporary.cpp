@@ -7,6 +7,7 @@
 // Checked in file_test.cpp and tool/files_test.cpp.
 #include "io/temporary.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <string_view>
 
 namespace heed::io {
@@ -60,14 +62,18 @@ bool is_temporary(std::string_view name) {
   return std::ranges::count(numbers, '-') == 1 && numbers.find_first_not_of("0123456789-") == std::string_view::npos;
 }
 
-/// Removes temporary files whose process is gone. What cannot be looked at stays.
+/// Removes temporary files whose process is gone. What cannot be looked at stays. (The standard library's iterator of folders ends the
+/// program where memory is short.)
 void remove_orphans(const std::string& folder) {
-  std::error_code failure;
-  for (std::filesystem::directory_iterator place(folder, failure), end; !failure && place != end; place.increment(failure)) {
-    const std::string name = place->path().string();
-    if (!is_temporary(place->path().filename().string())) continue;
-    const Descriptor file(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (file.open() && ::flock(file.number(), LOCK_EX | LOCK_NB) == 0) ::unlink(name.c_str());
+  struct Close {
+    void operator()(DIR* open) const { ::closedir(open); }
+  };
+  const std::unique_ptr<DIR, Close> place(::opendir(folder.c_str()));
+  while (const dirent* entry = place ? ::readdir(place.get()) : nullptr) {
+    if (!is_temporary(entry->d_name)) continue;
+    const int inside = ::dirfd(place.get());
+    const Descriptor file(::openat(inside, entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (file.open() && ::flock(file.number(), LOCK_EX | LOCK_NB) == 0) ::unlinkat(inside, entry->d_name, 0);
   }
 }
 
