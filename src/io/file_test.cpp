@@ -12,6 +12,7 @@
 #include <csignal>
 #include <stdexcept>
 
+#include "io/temporary.hpp"
 #include "io/test_support.hpp"
 
 namespace heed::io {
@@ -170,6 +171,42 @@ TEST(WriteFile, AFailedWriteLeavesTheOldFileAndNoTemporary) {
   EXPECT_EQ(error.parts().found, "File too large");
   EXPECT_EQ(content_of(folder.file("a")), "old");
   EXPECT_EQ(folder.count(), 1);
+}
+
+/// A process with a named temporary file gets a signal: the name goes, and the process ends as ever.
+TEST(CleanUpOnSignals, RemovesNamesAndEndsTheProcess) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    const Folder folder;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      (void)std::signal(signal, SIG_DFL);
+      clean_up_on_signals();
+      TemporaryName name;
+      put(name.next(folder.file("")), "half");
+      put(folder.file("other"), "whole");
+      (void)::raise(signal);
+      ::_exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == signal) << status;
+    EXPECT_EQ(content_of(folder.file("other")), "whole");
+    EXPECT_EQ(folder.count(), 1);
+  }
+}
+
+/// nohup and shells that start something in the background count on it.
+TEST(CleanUpOnSignals, LeavesIgnoredSignalsIgnored) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    (void)std::signal(SIGHUP, SIG_IGN);
+    clean_up_on_signals();
+    (void)::raise(SIGHUP);
+    ::_exit(7);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
 TEST(WriteFile, AWriterThatThrowsLeavesNothing) {
