@@ -28,8 +28,8 @@ constexpr const char* kExamples = R"help(Examples:
   heed attend --q Q.npy --k K.npy --v V.npy --mask "documents(ends)" --table ends=ends.npy --lse L.npy
   heed attend examples/licence-smollm2-layer15.safetensors --top 5 --rows 10,200 --stats
 
-O is written in the inputs' element type; .npy has no bf16, so bf16 inputs give float32. A name in .safetensors gives that format
-(tensor o, lse or received); `--out -` writes the .npy to standard output, and the report goes to standard error.
+O is written in the inputs' element type, float32 for bf16 (.npy has none). A name in .safetensors gives that format, with one tensor
+o, lse or received; `--out -` writes the .npy to standard output, and the report goes to standard error.
 Nothing at all after `attend`: the embedded example, as `heed example`.)help";
 
 std::vector<std::int64_t> chosen_rows(const AttendOptions& options, const Problem& problem) {

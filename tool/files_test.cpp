@@ -157,6 +157,21 @@ TEST_F(FilesTest, WhatNobodyAskedForMayBeUnreadable) {
   EXPECT_NE(missing.err.find("one of ids, k, q, v, scales; found \"id\""), std::string::npos) << missing.err;
 }
 
+/// What numpy.save makes of an array of ml_dtypes.bfloat16.
+TEST_F(FilesTest, OpaqueBytesAreBrainFloatsWhenTheUserSaysSo) {
+  std::string bytes = text_of(at("q.npy"));
+  bytes.replace(bytes.find("<f4"), 3, "<V2");
+  bytes.replace(bytes.find("8)"), 2, "16");
+  bytes.replace(bytes.find("16,"), 3, "16)");
+  write("v2.npy", bytes);
+  const Ran refused = heed({"explain", "--q", "v2.npy", "--k", "v2.npy", "--v", "v2.npy"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("--read-as bf16"), std::string::npos) << refused.err;
+  const Ran ran = heed({"explain", "--q", "v2.npy", "--k", "v2.npy", "--v", "v2.npy", "--read-as", "bf16"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_NE(ran.out.find("bf16"), std::string::npos);
+}
+
 TEST_F(FilesTest, ALinkThatLeadsNowhereYetIsFollowed) {
   fs::create_directory(at("deep"));
   fs::create_symlink("deep/O.npy", at("link.npy"));

@@ -13,6 +13,8 @@
 namespace heed::tool {
 namespace {
 
+io::ReadAs read_as;
+
 struct Spec {
   std::string path, name;
 };
@@ -63,13 +65,17 @@ std::string names_of(const io::TensorFile& file, const std::string& wanted) {
   return "one of " + text + (names.size() > kMost ? " and " + std::to_string(names.size() - kMost) + " more" : "");
 }
 
-Tensor read_entry(const io::TensorFile& file, std::size_t entry, const std::string& path, const io::ReadAs& as) {
+Tensor read_entry(const io::TensorFile& file, std::size_t entry, const std::string& path) {
   const auto& [name, bytes] = file.entries()[entry];
   require_memory("reading " + (name.empty() ? path : one_line(name) + " of " + path), static_cast<double>(bytes));
-  return file.read(entry, as);
+  return file.read(entry, read_as);
 }
 
 }  // namespace
+
+void read_files_as(const io::ReadAs& as) {
+  read_as = as;
+}
 
 Container read_container(const std::string& path) {
   io::TensorFilePtr file = open(path);
@@ -79,24 +85,24 @@ Container read_container(const std::string& path) {
   return {path, file->metadata(), std::move(file)};
 }
 
-Tensor tensor_of(const Container& container, const std::string& name, const io::ReadAs& as) {
+Tensor tensor_of(const Container& container, const std::string& name) {
   const auto& entries = container.file->entries();
   const auto found = std::ranges::find(entries, name, &io::TensorFile::Entry::name);
   if (found == entries.end())
     throw Error({"no tensor of this name", container.path, names_of(*container.file, name), "\"" + one_line(name) + "\""});
-  return read_entry(*container.file, static_cast<std::size_t>(found - entries.begin()), container.path, as);
+  return read_entry(*container.file, static_cast<std::size_t>(found - entries.begin()), container.path);
 }
 
-Tensor read_tensor(const std::string& spec, const std::string& option, const io::ReadAs& as) {
+Tensor read_tensor(const std::string& spec, const std::string& option) {
   const auto [path, name] = split(spec);
   const io::TensorFilePtr file = open(path);
   if (is_nameless(*file) && !name.empty()) {
     throw Error({"the tensor of a .npy file has no name", option + ", " + path, path, "\"" + one_line(name) + "\""});
   }
-  if (name.empty() && file->entries().size() == 1) return read_entry(*file, 0, path, as);
+  if (name.empty() && file->entries().size() == 1) return read_entry(*file, 0, path);
   if (name.empty())
     throw Error({"the file holds several tensors", option + ", " + path, path + ":NAME, " + names_of(*file, name), "no name"});
-  return tensor_of({path, {}, file}, name, as);
+  return tensor_of({path, {}, file}, name);
 }
 
 std::map<std::string, std::string> metadata_of(const std::string& spec) {

@@ -10,6 +10,9 @@
 
 namespace heed::tool {
 
+/// How files are read from here on: what --read-as says.
+void read_files_as(const io::ReadAs& as);
+
 /// An open file: its tensors are read when they are asked for.
 struct Container {
   std::string path;
@@ -21,10 +24,10 @@ struct Container {
 [[nodiscard]] Container read_container(const std::string& path);
 
 /// A tensor of it. Throws Error with the nearest of the names that there are, or like TensorFile::read.
-[[nodiscard]] Tensor tensor_of(const Container& container, const std::string& name, const io::ReadAs& as = {});
+[[nodiscard]] Tensor tensor_of(const Container& container, const std::string& name);
 
 /// "FILE" or "FILE:NAME"; the name may be left out where the file holds one tensor. `option` is for errors.
-[[nodiscard]] Tensor read_tensor(const std::string& spec, const std::string& option, const io::ReadAs& as = {});
+[[nodiscard]] Tensor read_tensor(const std::string& spec, const std::string& option);
 
 /// The metadata of the file of such a spec; none but a .safetensors file has any.
 [[nodiscard]] std::map<std::string, std::string> metadata_of(const std::string& spec);

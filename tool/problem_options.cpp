@@ -171,10 +171,14 @@ void take_mask_and_scale(const ProblemOptions& options, const Container& contain
 
 void add_mask_options(CLI::App& verb, FormulaOptions& options) {
   verb.add_option("-m,--mask", options.mask, "who sees whom: a name with arguments, a formula, or both mixed")->type_name("TEXT");
-  verb.add_option("--table", options.tables,
-                  "binds data that formulas look up; FILE is .npy, FILE.npz:NAME or FILE.safetensors:TENSOR; may repeat")
+  verb.add_option("--table", options.tables, "binds data that formulas look up; FILE, or FILE:NAME where it holds several; may repeat")
       ->type_name("NAME=FILE")
       ->allow_extra_args(false);
+  verb.add_option_function<std::string>(
+          "--read-as", [](const std::string&) { read_files_as({.bf16 = true}); },
+          "what .npy elements of two opaque bytes are: NumPy writes bfloat16 of ml_dtypes as <V2")
+      ->type_name("bf16")
+      ->check(CLI::IsMember({"bf16"}).description(""));
   verb.add_option("--align", options.align,
                   "position of the first query: start (0), end (Tk - Tq), or a number (one per batch entry: 3,0,7)")
       ->type_name("start|end|N,...");
@@ -196,7 +200,8 @@ void add_run_options(CLI::App& verb, RunOptions& options) {
 }
 
 void add_problem_options(CLI::App& verb, ProblemOptions& options) {
-  verb.add_option("FILE", options.file, ".safetensors or .npz with q, k and v; obeyed metadata: layout, mask, scale, align, tokens")
+  verb.add_option("FILE", options.file,
+                  "a .safetensors or .npz file with q, k and v, - is standard input; obeyed metadata: layout, mask, scale, align, tokens")
       ->type_name("");
   verb.add_option("--q", options.q, "name of q in FILE; without FILE a .npy file")->type_name("NAME");
   verb.add_option("--k", options.k, "name of k, likewise")->type_name("NAME");
