@@ -69,13 +69,15 @@ TEST(OpenSource, APipeIsReadToItsEnd) {
 }
 
 TEST(MemorySource, HasTheSameErrors) {
-  const SourcePtr source = memory_source({test::bytes_of("abc"), 3}, "x");
+  const std::string bytes = "abc";
+  const SourcePtr source = memory_source({test::bytes_of(bytes), 3}, "x");
   EXPECT_EQ(source->text(1, 2, "it"), "bc");
   expect_error([&] { (void)source->text(1, 3, "it"); }, {"x: truncated: it is not all there"});
 }
 
 TEST(RangeStream, ReadsInOrder) {
-  const SourcePtr source = memory_source({test::bytes_of("abcdef"), 6}, "x");
+  const std::string bytes = "abcdef";
+  const SourcePtr source = memory_source({test::bytes_of(bytes), 6}, "x");
   RangeStream stream(source, 1, 4, "the range");
   std::string two(2, ' ');
   stream.read(std::as_writable_bytes(std::span(two)));

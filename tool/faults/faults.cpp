@@ -235,7 +235,13 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
   if (strikes(kMemory) || ::posix_memalign(&block, static_cast<std::size_t>(alignment), size) != 0) throw std::bad_alloc();
   return block;
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return strikes(kMemory) ? nullptr : std::malloc(size);
+}
 void operator delete(void* block) noexcept {
+  std::free(block);
+}
+void operator delete(void* block, const std::nothrow_t&) noexcept {
   std::free(block);
 }
 void operator delete(void* block, std::size_t) noexcept {
