@@ -94,20 +94,20 @@ Tensor tensor_of(const Container& container, const std::string& name) {
 }
 
 Tensor read_tensor(const std::string& spec, const std::string& option) {
+  return read_with_metadata(spec, option).tensor;
+}
+
+Read read_with_metadata(const std::string& spec, const std::string& option) {
   const auto [path, name] = split(spec);
   const io::TensorFilePtr file = open(path);
+  const auto metadata = file->metadata();
   if (is_nameless(*file) && !name.empty()) {
     throw Error({"the tensor of a .npy file has no name", option + ", " + path, path, "\"" + one_line(name) + "\""});
   }
-  if (name.empty() && file->entries().size() == 1) return read_entry(*file, 0, path);
+  if (name.empty() && file->entries().size() == 1) return {read_entry(*file, 0, path), metadata};
   if (name.empty())
     throw Error({"the file holds several tensors", option + ", " + path, path + ":NAME, " + names_of(*file, name), "no name"});
-  return tensor_of({path, {}, file}, name);
-}
-
-std::map<std::string, std::string> metadata_of(const std::string& spec) {
-  const std::string path = split(spec).path;
-  return path.ends_with(".safetensors") ? read_container(path).metadata : std::map<std::string, std::string>{};
+  return {tensor_of({path, {}, file}, name), metadata};
 }
 
 std::string path_of(const std::string& spec) {

@@ -29,8 +29,12 @@ struct Container {
 /// "FILE" or "FILE:NAME"; the name may be left out where the file holds one tensor. `option` is for errors.
 [[nodiscard]] Tensor read_tensor(const std::string& spec, const std::string& option);
 
-/// The metadata of the file of such a spec; none but a .safetensors file has any.
-[[nodiscard]] std::map<std::string, std::string> metadata_of(const std::string& spec);
+/// The same with the metadata of its file, which is opened once: it may be a pipe.
+struct Read {
+  Tensor tensor;
+  std::map<std::string, std::string> metadata{};  ///< .safetensors only
+};
+[[nodiscard]] Read read_with_metadata(const std::string& spec, const std::string& option);
 
 /// The path in such a spec.
 [[nodiscard]] std::string path_of(const std::string& spec);

@@ -124,9 +124,9 @@ Container read_inputs(const ProblemOptions& options, Loaded& loaded) {
     } else {
       const std::string option = std::string("--") + name;
       if (given->empty()) throw Error({"no input", "command line", "FILE, or --q, --k and --v", "no FILE and no " + option});
-      loaded.owned[name] = read_tensor(*given, option);
+      const auto& [tensor, metadata] = read_with_metadata(*given, option);
+      loaded.owned[name] = tensor;
       loaded.paths.push_back(path_of(*given));
-      const auto metadata = metadata_of(*given);
       layout = layout_of(options, metadata, path_of(*given), loaded.notes);
       note_unused(path_of(*given), metadata, loaded.notes);
     }
