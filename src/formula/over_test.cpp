@@ -368,7 +368,9 @@ TEST(Over, WhatIsBrokenForSomeScoreAgreesWithTheSecondEvaluator) {
     proved += proof;
     each_place(box, {0}, [&](const Place& place) {
       const bool expected =
-          laws::second_opinion(chain, data.tables, {.q = place.q, .k = place.k, .b = place.b, .h = place.h, .g = place.g, .s = 0.3}).lacks;
+          laws::second_opinion(chain, data.tables,
+                               {.q = place.q, .k = place.k, .b = place.b, .h = place.h, .g = place.g, .i = place.i, .s = 0.3})
+              .lacks;
       lacking += expected;
       EXPECT_EQ(over.broken_for_some_score(place, values) >= 0, expected) << to_text(chain[0]) << " then " << to_text(chain[1]);
       EXPECT_FALSE(proof && expected) << to_text(chain[0]) << " then " << to_text(chain[1]);

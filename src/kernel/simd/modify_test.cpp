@@ -48,18 +48,18 @@ struct Data {
 
 /// Where the queries and keys of a tile stand.
 struct Positions {
-  std::vector<std::int64_t> q, i, k;  ///< i: rows of the queries
+  std::vector<std::int64_t> q, rows, k;  ///< rows of the queries in their tensor
   static Positions near(std::mt19937_64& random, std::int64_t first) {
     const auto below = [&](std::uint64_t n) { return static_cast<std::int64_t>(random() % n); };
     Positions result;
     result.q.resize(1 + random() % 64);
-    result.i.resize(result.q.size());
+    result.rows.resize(result.q.size());
     result.k.resize(1 + random() % 64);
     const std::int64_t q0 = first + below(40) - 8, k0 = first + below(40);
     const std::int64_t i0 = below(20);
     for (std::size_t i = 0; i < result.q.size(); ++i) {
       result.q[i] = q0 + static_cast<std::int64_t>(i);
-      result.i[i] = i0 + static_cast<std::int64_t>(i);
+      result.rows[i] = i0 + static_cast<std::int64_t>(i);
     }
     for (std::size_t j = 0; j < result.k.size(); ++j) result.k[j] = k0 + static_cast<std::int64_t>(j);
     return result;
@@ -85,7 +85,7 @@ struct Tile {
                          .b = {0, 1},
                          .h = {0, 3},
                          .g = {0, 1},
-                         .i = {at.i.front(), at.i.back()}};
+                         .i = {at.rows.front(), at.rows.back()}};
     program = TileProgram(formula, over, everything);
     store.resize(formula::TileFrame::bytes(program) + 64);
     const auto address = reinterpret_cast<std::uintptr_t>(store.data());
@@ -98,7 +98,7 @@ struct Tile {
 
   void bind() {
     frame.bind_head(b, h, h / 2);
-    frame.bind_queries(at.q, at.i);
+    frame.bind_queries(at.q, at.rows);
     frame.bind_keys(at.k);
   }
 
@@ -132,7 +132,7 @@ struct Tile {
                                    .b = b,
                                    .h = h,
                                    .g = h / 2,
-                                   .i = at.i[static_cast<std::size_t>(i)],
+                                   .i = at.rows[static_cast<std::size_t>(i)],
                                    .s = static_cast<double>(scores[element])};
         function(element, formula.at(place, values));
       }
@@ -284,6 +284,7 @@ TEST(Modify, BitsDependOnThePlaceAlone) {
     const Positions places = tile.at;
     // Reversed queries: no runs, so no diagonals. Other lanes get other scores, some beyond what was proved.
     std::reverse(tile.at.q.begin(), tile.at.q.end());
+    std::reverse(tile.at.rows.begin(), tile.at.rows.end());
     tile.bind();
     ASSERT_TRUE(tile.lanes == 1 || !tile.frame.contiguous());
     std::vector<float> turned(kTile * kTile, 0.0F);
@@ -306,6 +307,7 @@ TEST(Modify, BitsDependOnThePlaceAlone) {
                                                  .b = tile.b,
                                                  .h = tile.h,
                                                  .g = tile.h / 2,
+                                                 .i = places.rows[static_cast<std::size_t>(i)],
                                                  .s = static_cast<double>(before[static_cast<std::size_t>(j * kTile + i)])});
         if (value.broken >= 0) continue;
         ASSERT_EQ(std::bit_cast<std::uint32_t>(one), std::bit_cast<std::uint32_t>(other))
