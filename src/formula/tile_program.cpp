@@ -209,10 +209,13 @@ PlaceWork TileProgram::work() const {
   for (const Instruction& instruction : contiguous_.instructions) {
     const Step& step = formula_->steps()[static_cast<std::size_t>(instruction.step)];
     const bool runs = instruction.kind == Instruction::Kind::kStep && is_operation(step);
+    const bool divides = (step.op == Op::kDivide || step.op == Op::kModulo) && step.operand == Type::kInteger;
     if (runs && step.op == Op::kLookup)
       ++work.lookups;
-    else if (runs && instruction.wide && (is_function(step.op)))
-      ++work.functions;
+    else if (runs && divides)
+      ++work.whole_divisions;
+    else if (runs && is_function(step.op))
+      ++(instruction.wide ? work.by_libm : work.functions);
     else
       ++(instruction.wide || instruction.kind == Instruction::Kind::kDemote ? work.wide : work.narrow);
   }

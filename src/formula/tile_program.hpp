@@ -48,7 +48,9 @@ struct Code {
 
 /// What a program does per place, for its price.
 struct PlaceWork {
-  int narrow = 0, wide = 0, lookups = 0, functions = 0;  ///< functions of libm: exp, log, tanh, sigmoid in wide lanes
+  int narrow = 0, wide = 0;              ///< steps and conversions in vectors
+  int functions = 0, by_libm = 0;        ///< exp, log, tanh, sigmoid: in vectors, or in wide lanes one by one
+  int lookups = 0, whole_divisions = 0;  ///< lane by lane
 };
 
 class TileProgram {

@@ -10,13 +10,16 @@ namespace heed::plan {
 namespace {
 
 constexpr double kSoftmaxOperations = 18;  // per score: what an exp costs with its maximum and sum, in multiply-adds
-constexpr double kStepOperations = 3;      // a tile step of a formula: load, operation, store
-constexpr double kWideOperations = 6;      // the same in double lanes
-constexpr double kLookupOperations = 30;   // element by element
-constexpr double kLibmOperations = 200;    // exp, log, tanh, sigmoid in double, lane by lane
-constexpr double kPackOperations = 2;      // per element
-constexpr double kNoEstimate = 100;        // slowness of kernels whose time is anyone's guess
-constexpr double kBandTiles = 8;           // of queries that share packed keys, where there are so many
+// What formulas cost per place, in the same unit; measured on AVX-512, where an exp of the softmax takes 0.25 ns.
+constexpr double kStepOperations = 8;        // load, operation, store
+constexpr double kWideOperations = 15;       // the same in double lanes
+constexpr double kCurveOperations = 30;      // exp, log, tanh, sigmoid
+constexpr double kLibmOperations = 600;      // the same in double, one by one: 8 ns
+constexpr double kLookupOperations = 40;     // one by one: 0.5 ns
+constexpr double kDivisionOperations = 300;  // of integers, one by one: 4 ns
+constexpr double kPackOperations = 2;        // per element
+constexpr double kNoEstimate = 100;          // slowness of kernels whose time is anyone's guess
+constexpr double kBandTiles = 8;             // of queries that share packed keys, where there are so many
 
 double number(std::int64_t count) {
   return static_cast<double>(count);
@@ -35,7 +38,8 @@ double lanes_of(const Body& body, std::int64_t heads, int step) {
 /// Of one place, in multiply-adds.
 double operations_of(const formula::TileProgram& program) {
   const formula::PlaceWork work = program.work();
-  return work.narrow * kStepOperations + work.wide * kWideOperations + work.lookups * kLookupOperations + work.functions * kLibmOperations;
+  return work.narrow * kStepOperations + work.wide * kWideOperations + work.functions * kCurveOperations + work.by_libm * kLibmOperations +
+         work.lookups * kLookupOperations + work.whole_divisions * kDivisionOperations;
 }
 
 }  // namespace

@@ -33,6 +33,27 @@ TEST(Cost, GrowsWithTheVisitedTiles) {
   EXPECT_EQ(work_of(Plan(problem).body(), *Plan(problem).body().kernel).flop, full.flop);
 }
 
+/// A place costs what its steps cost in their lanes; what is of the distance alone costs one step.
+TEST(Cost, OfFormulasByTheirLanes) {
+  const auto exps = [](const char* score, const char* mask = "") {
+    Problem problem = problem_of(DType::kF32);
+    problem.kernel = "simd";
+    if (*score) problem.scores = {parse(score)};
+    if (*mask) problem.mask = parse(mask);
+    problem.align = {.kind = Align::Kind::kStart};
+    const Plan plan(problem);
+    return work_of(plan.body(), *plan.body().kernel).exps / (4.0 * 1024 * 1024);
+  };
+  const double none = exps(""), alibi = exps("s + 0.5 * (k - q)"), wide = exps("s + 0.5 * k - 0.5 * q"), soft = exps("softcap(50)");
+  EXPECT_EQ(none, 1);
+  EXPECT_GT(alibi, none);
+  EXPECT_EQ(exps("s + log(1.0 + exp(0.1 * (q - k)))"), alibi);
+  EXPECT_GT(soft, alibi);
+  EXPECT_GT(wide - none, 4 * (alibi - none));
+  EXPECT_GT(exps("s + exp(0.1 * k - 0.1 * q)"), 5 * wide);
+  EXPECT_GT(exps("", "(k * 3 + q) % 5 < 4"), 10.0);
+}
+
 TEST(Cost, TheSmallestLimitBinds) {
   Problem problem = problem_of(DType::kF32);
   problem.kernel = "simd";
