@@ -155,13 +155,34 @@ TEST(Kernels, ManyBlocksOfKeys) {
   expect_lawful(of);
 }
 
-TEST(Kernels, FormulasBeyondLanesRunPlaceByPlace) {
-  for (const char* mask : {"(q * k * 100000000) % 7 < 3 | q == k", "0.5 * q < k"}) {
+/// What float32 or 32-bit lanes would get wrong: overflow on the way, cancellation far from position 0, conditions that rounding turns.
+TEST(Kernels, FormulasBeyondFloat32) {
+  for (const char* mask : {"(q * k * 100000000) % 7 < 3 | q == k", "0.5 * q < k", "q - k < 3000000000000"}) {
     Case of = shaped(40, 40, 8, 8);
     of.mask = mask;
-    EXPECT_NE(Plan(Draw(of).problem()).explain().find("place by place"), std::string::npos);
     expect_lawful(of);
   }
+  for (const std::int64_t offset : {std::int64_t{0}, std::int64_t{10000000}}) {
+    for (const char* score : {"s + 0.01 * log(1.0 + exp(4.0 * min(q - k, 100)))", "s - 1e30 * select(k % 3 == 1, 1, 0)",
+                              "s + 0.5 * k - 0.5 * q", "select(s > 0.1, 2.0 * s - 0.1, s)"}) {
+      for (const std::int64_t queries : {40, 1}) {
+        Case of = shaped(queries, 90, 8, 8);
+        of.heads = 4;
+        of.kv_heads = 2;
+        of.scores = {score};
+        of.align = Align::at({offset});
+        expect_lawful(of);
+      }
+    }
+  }
+}
+
+TEST(Kernels, ExplainSaysWhichScoresRunInDouble) {
+  Case of = shaped(40, 40, 8, 8);
+  of.scores = {"select(s > 0.1, 2.0 * s, s)"};
+  EXPECT_NE(Plan(Draw(of).problem()).explain().find("the score runs in double lanes: a rounded number"), std::string::npos);
+  of.scores = {"select(s > 0.5, 2.0 * s, s)"};
+  EXPECT_EQ(Plan(Draw(of).problem()).explain().find("double lanes"), std::string::npos);
 }
 
 /// Restores the processor's own choice whatever happens in between.
