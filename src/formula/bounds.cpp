@@ -37,7 +37,11 @@ struct Bound {
 class Analysis {
  public:
   Analysis(const Formula& formula, std::span<const Interval> intervals, const std::vector<bool>& exact)
-      : formula_(formula), intervals_(intervals), exact_(exact), bounds_(formula.steps().size()) {}
+      : formula_(formula),
+        intervals_(intervals),
+        exact_(exact),
+        multiplies_(by_reciprocal(formula, intervals)),
+        bounds_(formula.steps().size()) {}
 
   std::string fails() {
     for (int i = 0; i <= formula_.result(); ++i) {
@@ -72,7 +76,10 @@ class Analysis {
       return "";
     }
     if (step.type == Type::kBoolean) return decides(step);
-    return operation(step, bound);
+    std::string why = operation(step, bound);
+    if (why.empty() && multiplies_[i])
+      bound.self += at(step.args[1]).exact() ? 1 : 0;  // the reciprocal's rounding, in place of the divisor's
+    return why;
   }
 
   [[nodiscard]] std::string decides(const Step& step) const {
@@ -197,6 +204,7 @@ class Analysis {
   const Formula& formula_;
   std::span<const Interval> intervals_;
   const std::vector<bool>& exact_;
+  std::vector<bool> multiplies_;
   std::vector<Bound> bounds_;
 };
 
@@ -224,6 +232,20 @@ std::vector<bool> exact_in_float(const Formula& formula, std::span<const Interva
     }
   }
   return exact;
+}
+
+std::vector<bool> by_reciprocal(const Formula& formula, std::span<const Interval> intervals) {
+  std::vector<bool> multiplies(formula.steps().size());
+  for (std::size_t i = 0; i < multiplies.size(); ++i) {
+    const Step& step = formula.steps()[i];
+    if (step.op != Op::kDivide || step.operand != Type::kReal || step.kind != Step::Kind::kOperation || !(step.depends & kOnScore))
+      continue;
+    const auto divisor = static_cast<std::size_t>(step.args[1]);
+    const Interval& of = intervals[divisor];
+    const double least = of.real_low > 0 ? of.real_low : -of.real_high, most = std::max(std::fabs(of.real_low), std::fabs(of.real_high));
+    multiplies[i] = !(formula.steps()[divisor].depends & (kOnScore | kOnQuery | kOnKey)) && !of.nan && least > 0x1p-60 && most < 0x1p60;
+  }
+  return multiplies;
 }
 
 std::string float_fails(const Formula& formula, std::span<const Interval> intervals, const std::vector<bool>& exact) {

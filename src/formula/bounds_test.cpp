@@ -80,6 +80,25 @@ TEST(FloatFails, WhatFloat32SaysOtherwiseIsRefused) {
   EXPECT_EQ(fails(s % 2.0), "whole numbers of the score");
 }
 
+TEST(ByReciprocal, DivisionsByANumberOfTheHead) {
+  const Tensor slope = table_of({0.5F, 0.25F, 0.125F, 0.0625F}), zero = table_of({0, 1, 2, 3});
+  const Tables tables{{"slope", slope.view()}, {"zero", zero.view()}};
+  const auto last = [&](const Expr& expression) {
+    const Formula formula = Formula::score(std::span(&expression, 1), tables);
+    std::vector<Interval> bounds(formula.steps().size());
+    Over(formula).intervals({.q = {1, 9}, .k = {0, 9}, .b = {}, .h = {0, 3}, .g = {}}, Interval::reals(-kMostScore, kMostScore), bounds);
+    return static_cast<bool>(by_reciprocal(formula, bounds)[static_cast<std::size_t>(formula.result())]);
+  };
+  EXPECT_TRUE(last(s / 50.0));
+  EXPECT_TRUE(last(s / -0.7));
+  EXPECT_TRUE(last(s / Table("slope")[h]));
+  EXPECT_FALSE(last(s / Table("zero")[h]));
+  EXPECT_FALSE(last(s / q));
+  EXPECT_FALSE(last(s / 1e-30));
+  EXPECT_FALSE(last(1.0 / s));
+  EXPECT_FALSE(last(s * 50.0));
+}
+
 TEST(ExactInFloat, WhatFloat32Holds) {
   const Tensor narrow(DType::kBF16, {4}), wide(DType::kF64, {4});
   const Tables tables{{"n", narrow.view()}, {"w", wide.view()}};

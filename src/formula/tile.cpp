@@ -216,6 +216,11 @@ void TileFrame::bind_head(std::int64_t b, std::int64_t h, std::int64_t g) {
   g_ = g;
   kept_count_ = next_kept_ = 0;
   evaluate(Extent::kOnce, 1);
+  for (int step = 0; step < static_cast<int>(program_->formula().steps().size()); ++step) {
+    if (!program_->by_reciprocal(step)) continue;
+    const double divisor = std::bit_cast<double>(*line(program_->formula().steps()[static_cast<std::size_t>(step)].args[1]));
+    lanes_[static_cast<std::ptrdiff_t>(step) * kTile] = std::bit_cast<std::uint32_t>(static_cast<float>(1 / divisor));
+  }
 }
 
 /// Fills 64 positions; true where they run on by one.

@@ -46,6 +46,8 @@ class TileFrame {
 
   /// Lanes of `step` for keys from `key` on: a line, a diagonal, a strip, or the tile of scores itself.
   [[nodiscard]] Operand operand(int step, bool wide, int key, const float* scores) const;
+  /// Of a division by a number of the head, one over it.
+  [[nodiscard]] Operand reciprocal(int step) const { return {.lanes = lanes_ + static_cast<std::ptrdiff_t>(step) * kTile, .splat = true}; }
   /// Where a tile step writes its strip of [kStrip, 64] lanes.
   [[nodiscard]] void* strip(int step, bool wide) const { return wide ? wide_strips_[step] : narrow_strips_[step]; }
   /// For a tile-wide lookup: element offsets of its per-head and per-query, and of its per-key indices, clamped into the table.
@@ -75,7 +77,7 @@ class TileFrame {
 
   const TileProgram* program_ = nullptr;
   std::uint64_t* lines_ = nullptr;    // [steps, kLine]: doubles or integers
-  std::uint32_t* lanes_ = nullptr;    // [steps, 64]: lines as 32-bit lanes
+  std::uint32_t* lanes_ = nullptr;    // [steps, 64]: lines as 32-bit lanes; of a division, the reciprocal
   std::uint64_t* spread_ = nullptr;   // [3, kLine]: operands of a step along one extent
   void** narrow_strips_ = nullptr;    // [steps]; of a diagonal: [kept, kLine] lanes
   void** wide_strips_ = nullptr;      // [steps]; likewise

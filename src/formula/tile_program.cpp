@@ -90,6 +90,7 @@ void TileProgram::settle_numbers(const Over& over, const Box& everything) {
     breaks_ |= whole && (step.depends & kOnScore);
   }
   exact_ = exact_in_float(*formula_, bounds);
+  by_reciprocal_ = formula::by_reciprocal(*formula_, bounds);
   if (!(formula_->depends() & kOnScore)) return;
   wide_score_ = float_fails(*formula_, bounds, exact_);
   if (!wide_score_.empty()) return;

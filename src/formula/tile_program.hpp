@@ -69,6 +69,8 @@ class TileProgram {
   [[nodiscard]] bool breaks() const { return breaks_; }
   /// Whether float32 lanes may leave their range for a finite |s| > 2^24 where double does not: such places are found as they run.
   [[nodiscard]] bool overflows() const { return overflows_; }
+  /// Whether a division multiplies by a reciprocal in narrow lanes (bounds.hpp).
+  [[nodiscard]] bool by_reciprocal(int step) const { return by_reciprocal_[static_cast<std::size_t>(step)]; }
   [[nodiscard]] PlaceWork work() const;
   /// How many diagonals a frame keeps.
   [[nodiscard]] int diagonals_kept() const { return kept_; }
@@ -81,6 +83,7 @@ class TileProgram {
 
   const Formula* formula_ = nullptr;
   std::vector<bool> fits_, exact_;  // integers in 32 bits; reals without s that float32 holds
+  std::vector<bool> by_reciprocal_;
   Code contiguous_, scattered_;
   std::string wide_score_;
   bool breaks_ = false, overflows_ = false;

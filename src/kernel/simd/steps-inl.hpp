@@ -337,6 +337,9 @@ struct Steps {
     if (formula::is_comparison(step.op)) {
       return step.operand == Type::kReal ? comparison(DF(), step.op, strip, a, b, out) : comparison(DI(), step.op, strip, a, b, out);
     }
+    if constexpr (!kWide) {
+      if (strip.frame.program().by_reciprocal(index)) return real_step(Op::kMultiply, strip, a, strip.frame.reciprocal(index), out);
+    }
     if (step.operand == Type::kInteger) return integer_step(step.op, noted, strip, a, b, out);
     if (step.op == Op::kFloor) return floor_step(noted, strip, a, out);
     real_step(step.op, strip, a, b, out);
