@@ -77,8 +77,7 @@ class Analysis {
     }
     if (step.type == Type::kBoolean) return decides(step);
     std::string why = operation(step, bound);
-    if (why.empty() && multiplies_[i])
-      bound.self += at(step.args[1]).exact() ? 1 : 0;  // the reciprocal's rounding, in place of the divisor's
+    if (why.empty() && multiplies_[i]) bound.self += 1;  // where no multiply-add is fused
     return why;
   }
 

@@ -25,8 +25,8 @@ inline constexpr double kMostScore = 0x1p24;  ///< |s| up to which the rule is p
 /// Real steps that do not read s: true where float32 holds their double exactly, at every place. False for all others.
 [[nodiscard]] std::vector<bool> exact_in_float(const Formula& formula, std::span<const Interval> intervals);
 
-/// Divisions of what reads s by a number of the head alone, neither tiny nor huge: float32 lanes multiply by its reciprocal, made in
-/// double and rounded once, which costs a tenth.
+/// Divisions of what reads s by a number of the head alone, neither tiny nor huge: float32 lanes multiply by its reciprocal and correct
+/// the product once, which takes a fifth of a division.
 [[nodiscard]] std::vector<bool> by_reciprocal(const Formula& formula, std::span<const Interval> intervals);
 
 /// Empty where float32 lanes keep the rule, else the reason that they may not. `intervals`: of every step for |s| <= kMostScore.

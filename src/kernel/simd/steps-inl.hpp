@@ -16,6 +16,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include <hwy/highway.h>
@@ -185,6 +186,16 @@ struct Steps {
     }
   }
 
+  /// a / b = y + (a - y b) r, where y = a r and r is one over b: with a fused multiply-add right to the last bit but rarely.
+  static void quotient_step(const Strip& strip, const Operand& a, const Operand& b, const Operand& reciprocal, void* out) {
+    const DF d;
+    fill(d, strip, out, [&](int key, int lane) {
+      const auto x = lanes_of(d, a, key, lane), r = lanes_of(d, reciprocal, key, lane), y = hn::Mul(x, r);
+      const auto corrected = hn::MulAdd(hn::NegMulAdd(y, lanes_of(d, b, key, lane), x), r, y);
+      return hn::IfThenElse(hn::Lt(hn::Abs(y), hn::Set(d, std::numeric_limits<F>::infinity())), corrected, y);
+    });
+  }
+
   static void function_step(Op op, const Strip& strip, const Operand& a, void* out) {
     if constexpr (kWide) {
       each<F, F>(strip, a, a, out, [&](F x, F, int, int) { return formula::real_operation(op, x, 0); });
@@ -338,7 +349,7 @@ struct Steps {
       return step.operand == Type::kReal ? comparison(DF(), step.op, strip, a, b, out) : comparison(DI(), step.op, strip, a, b, out);
     }
     if constexpr (!kWide) {
-      if (strip.frame.program().by_reciprocal(index)) return real_step(Op::kMultiply, strip, a, strip.frame.reciprocal(index), out);
+      if (strip.frame.program().by_reciprocal(index)) return quotient_step(strip, a, b, strip.frame.reciprocal(index), out);
     }
     if (step.operand == Type::kInteger) return integer_step(step.op, noted, strip, a, b, out);
     if (step.op == Op::kFloor) return floor_step(noted, strip, a, out);
