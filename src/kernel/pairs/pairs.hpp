@@ -72,7 +72,7 @@ struct Queries {
 inline constexpr std::int64_t kWeightPart = std::int64_t{kTile} / 2 * kTile;
 
 template <int Parts>
-Sizes sizes(int dim, int value_dim);  // plain code (sizes.cpp); what follows is compiled for the units
+Sizes sizes(int dim, int value_dim);                              // plain code (sizes.cpp); what follows is compiled for the units
 std::uint64_t unusual(const Rows& rows, int count, int columns);  ///< queries or keys
 std::uint64_t unusual_values(const Rows& rows, int count, int columns);
 template <int Parts>
