@@ -188,6 +188,7 @@ nlohmann::json to_json(const Plan& plan) {
           {"scratch_bytes", plan.scratch_bytes()},
           {"square_bytes", plan.square_bytes()},
           {"flop", plan.flops()},
+          {"plan_seconds", plan.planning_seconds()},
           {"expected_seconds", plan.expected().seconds},
           {"binds", plan.expected().limit},
           {"refusals", refusals}};

@@ -65,6 +65,8 @@ class Plan {
   [[nodiscard]] const std::vector<Refusal>& refusals() const;
   [[nodiscard]] const TileCounts& tiles() const;
   [[nodiscard]] int threads() const;
+  /// What making this plan took, its proofs and tiles included: it grows with the border of the mask, not with Tq x Tk.
+  [[nodiscard]] double planning_seconds() const;
   /// Bytes that run() allocates beside inputs and outputs: all of them, in one piece.
   [[nodiscard]] std::int64_t scratch_bytes() const;
   /// Bytes that the S x S matrices of all heads would take in f32.

@@ -37,6 +37,7 @@ struct Body {
   std::string kernel_name;
   std::vector<Refusal> refusals;
   std::int64_t scratch_bytes = 0;
+  double planning_seconds = 0;
 
   [[nodiscard]] bool has_sink() const { return problem.sink.given() && !problem.partial; }
   [[nodiscard]] double sink(std::int64_t h) const { return real_at(problem.sink, h * problem.sink.strides[0]); }

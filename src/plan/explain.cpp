@@ -74,6 +74,7 @@ std::string explain(const Plan& plan) {
        << percent(tiles.empty, tiles.total()) << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
   text << "scratch   " << bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take "
        << bytes_text(static_cast<double>(plan.square_bytes())) << "\n";
+  text << "planned   in " << seconds_text(plan.planning_seconds()) << "\n";
   const Expected expected = plan.expected();
   text << "expected  "
        << (expected.limit.empty() ? "no estimate" : "about " + seconds_text(expected.seconds) + ", bound by " + expected.limit) << "; "

@@ -1,6 +1,7 @@
 #include "heed/plan.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "kernel/table.hpp"
 #include "plan/body.hpp"
@@ -23,6 +24,7 @@ std::int64_t heads_that_share(const Layout& layout, bool mask_by_head) {
 }  // namespace
 
 Body::Body(Problem given) : problem(std::move(given)) {
+  const auto begin = std::chrono::steady_clock::now();
   mask = formula::Formula::mask(problem.mask, problem.tables);
   score = formula::Formula::score(problem.scores, problem.tables);
   check_problem(*this);
@@ -37,6 +39,7 @@ Body::Body(Problem given) : problem(std::move(given)) {
   tiles = TileMap(layout, *mask_over, *score_over, mask_program);
   layout.heads_per_tile = heads_that_share(layout, tiles.by_head());
   choose_kernel(*this);
+  planning_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 }  // namespace plan
@@ -57,6 +60,9 @@ const TileCounts& Plan::tiles() const {
 }
 int Plan::threads() const {
   return body_->threads;
+}
+double Plan::planning_seconds() const {
+  return body_->planning_seconds;
 }
 std::int64_t Plan::scratch_bytes() const {
   return body_->scratch_bytes;

@@ -37,13 +37,19 @@ formula::Box Layout::everything() const {
 
 namespace {
 
-/// False when no step of a score formula can make -inf out of finite scores: then its bounds need not be asked.
+/// False when no step of a score formula can make -inf out of finite scores, whatever its tables hold.
 bool can_hide(const formula::Formula& score) {
   return std::any_of(score.steps().begin(), score.steps().end(), [](const formula::Step& step) {
     if (step.kind == formula::Step::Kind::kToReal) return false;
     return (step.op == formula::Op::kReal && std::isinf(step.real)) || step.op == formula::Op::kLog ||
            (step.op == formula::Op::kLookup && step.type == formula::Type::kReal);
   });
+}
+
+/// True when some place's final score may be -inf though the score before the formulas is finite.
+bool may_be_minus_infinity(const formula::Over& score, const Box& box) {
+  const double limit = std::numeric_limits<float>::max();
+  return !(score.interval(box, formula::Interval::reals(-limit, limit)).real_low > -std::numeric_limits<double>::infinity());
 }
 
 /// The rows of tiles of one head while they are being found.
@@ -75,8 +81,8 @@ class Search {
     const Box box = layout_.box(b_, h_, queries(q), keys(k));
     const Verdict verdict = mask_.verdict(box);
     if (verdict == Verdict::kEmpty || minus_infinity(box)) return;
-    const bool whole =
-        verdict == Verdict::kFull && (score_ == nullptr || (q.first == q.last && k.first == k.last) || never_minus_infinity(box));
+    const bool whole = verdict == Verdict::kFull &&
+                       (score_ == nullptr || (q.first == q.last && k.first == k.last) || !may_be_minus_infinity(*score_, box));
     if (whole) {
       for (std::int64_t row = q.first; row <= q.last; ++row) append(row, k, Verdict::kFull);
     } else if (q.first == q.last && k.first == k.last) {
@@ -98,12 +104,6 @@ class Search {
     if (score_ == nullptr) return false;
     const formula::Interval bounds = score_->interval(box);
     return bounds.real_high == -std::numeric_limits<double>::infinity() && !bounds.nan && bounds.valued();
-  }
-
-  /// No finite score becomes -inf in the box: nothing is left to be found inside.
-  [[nodiscard]] bool never_minus_infinity(const Box& box) const {
-    const double limit = std::numeric_limits<float>::max();
-    return score_->interval(box, formula::Interval::reals(-limit, limit)).real_low > -std::numeric_limits<double>::infinity();
   }
 
   void append(std::int64_t row, Range k, Verdict verdict) {
@@ -165,7 +165,8 @@ TileMap::TileMap(const Layout& layout, const formula::Over& mask, const formula:
     return;
   }
   std::uint8_t depends = mask.formula().empty() ? std::uint8_t{formula::kOnNothing} : mask.formula().depends();
-  const bool hides = can_hide(score.formula());
+  // Bounds of the whole settle most formulas that look something up: a table of finite slopes hides nothing, for no head.
+  const bool hides = can_hide(score.formula()) && may_be_minus_infinity(score, layout.everything());
   if (hides) {
     // Steps that read s depend on everything; what decides -inf is in their other parts.
     for (const formula::Step& step : score.formula().steps()) depends |= step.depends & formula::kOnScore ? std::uint8_t{0} : step.depends;
@@ -175,6 +176,7 @@ TileMap::TileMap(const Layout& layout, const formula::Over& mask, const formula:
   by_batch_ = (depends & formula::kOnBatch) || ((depends & formula::kOnQuery) && !same_offsets);
   by_head_ = depends & formula::kOnHead;
   const std::int64_t batches = by_batch_ ? layout.batch : 1, heads = by_head_ ? layout.heads : 1;
+  maps_ = static_cast<std::size_t>(batches * heads);
   std::vector<std::vector<Run>> rows(static_cast<std::size_t>(query_tiles_));
   Search search(layout, mask, hides ? &score : nullptr, program, rows);
   for (std::int64_t b = 0; b < batches; ++b) {
@@ -205,14 +207,19 @@ void TileMap::count(const Layout& layout, std::int64_t copies, std::span<const s
   }
 }
 
+std::span<const Run> meeting(std::span<const Run> runs, std::int64_t first, std::int64_t last) {
+  const auto begin = std::partition_point(runs.begin(), runs.end(), [&](const Run& run) { return run.last <= first; });
+  return {begin, std::partition_point(begin, runs.end(), [&](const Run& run) { return run.first < last; })};
+}
+
 std::size_t TileMap::map_of(std::int64_t b, std::int64_t h) const {
   const std::int64_t batch = by_batch_ ? b : 0, head = by_head_ ? h : 0;
-  return static_cast<std::size_t>((by_head_ ? batch * heads_ + head : batch) * query_tiles_);
+  return static_cast<std::size_t>(by_head_ ? batch * heads_ + head : batch);
 }
 
 std::span<const Run> TileMap::runs(std::int64_t b, std::int64_t h, std::int64_t query_tile) const {
   if (runs_.empty()) return {};
-  const std::size_t row = map_of(b, h) + static_cast<std::size_t>(query_tile);
+  const std::size_t row = map_of(b, h) * static_cast<std::size_t>(query_tiles_) + static_cast<std::size_t>(query_tile);
   return std::span<const Run>(runs_).subspan(begin_[row], begin_[row + 1] - begin_[row]);
 }
 

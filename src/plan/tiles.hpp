@@ -23,6 +23,9 @@ struct Run {
   formula::Verdict verdict = formula::Verdict::kFull;
 };
 
+/// Those of ascending runs that meet tiles [first, last), by bisection; the first and the last may reach beyond.
+[[nodiscard]] std::span<const Run> meeting(std::span<const Run> runs, std::int64_t first, std::int64_t last);
+
 /// Where slots lie among positions: queries of batch entry b start at offsets[b], keys at first_key.
 struct Layout {
   std::int64_t batch = 1, heads = 1, kv_heads = 1, queries = 0, keys = 0;
@@ -49,6 +52,9 @@ class TileMap {
 
   /// Visible tiles of row `query_tile` of a head, ascending.
   [[nodiscard]] std::span<const Run> runs(std::int64_t b, std::int64_t h, std::int64_t query_tile) const;
+  /// Heads of the same number see the same tiles.
+  [[nodiscard]] std::size_t map_of(std::int64_t b, std::int64_t h) const;
+  [[nodiscard]] std::size_t maps() const { return maps_; }
   /// Whether heads may see different tiles.
   [[nodiscard]] bool by_head() const { return by_head_; }
   [[nodiscard]] const TileCounts& counts() const { return counts_; }
@@ -56,10 +62,10 @@ class TileMap {
   [[nodiscard]] double pairs() const { return pairs_; }
 
  private:
-  [[nodiscard]] std::size_t map_of(std::int64_t b, std::int64_t h) const;
   void count(const Layout& layout, std::int64_t copies, std::span<const std::vector<Run>> rows);
   std::int64_t query_tiles_ = 0;
   std::int64_t heads_ = 1;
+  std::size_t maps_ = 1;
   bool by_batch_ = false, by_head_ = false;
   std::vector<std::size_t> begin_;  // [maps * query_tiles + 1]
   std::vector<Run> runs_;

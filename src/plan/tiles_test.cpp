@@ -145,6 +145,23 @@ TEST(Tiles, WhatTheScoreDecidesIsNotSearchedFor) {
   EXPECT_EQ(Plan(problem).tiles().full, 1 << 20);  // place by place this would be 2^32 places
 }
 
+/// A table per head of numbers that cannot make -inf: one search serves all heads, and no bounds of scores are asked.
+TEST(Tiles, FiniteTablesHideNothing) {
+  const auto maps = [](const char* score) {
+    const laws::Draw draw({.heads = 4, .queries = 200, .keys = 300, .dim = 4, .value_dim = 4, .mask = "causal", .scores = {score}});
+    return Body(draw.problem()).tiles.maps();
+  };
+  EXPECT_EQ(maps("s + slope[h] * (k - q)"), 1u);
+  EXPECT_EQ(maps("s + log(q - k + h)"), 4u);
+}
+
+TEST(Tiles, PlanSaysWhatPlanningTook) {
+  const Plan plan(Problem{.queries = 1 << 12, .keys = 1 << 12, .dim = 64, .value_dim = 64, .mask = causal()});
+  EXPECT_GT(plan.planning_seconds(), 0);
+  EXPECT_LT(plan.planning_seconds(), 5);
+  EXPECT_NE(plan.explain().find("planned   in "), std::string::npos);
+}
+
 TEST(Tiles, PlanningCostsTheBorderNotTheArea) {
   Problem problem{.queries = 1 << 20, .keys = 1 << 20, .dim = 64, .value_dim = 64};
   problem.mask = causal() & window(4096);

@@ -4,9 +4,10 @@
 // those are x 2^-24: exp(S - L) with an L made elsewhere would miss the sum of 1 by as much. So P = exp(S - m) / l, with m and l of the
 // very scores that are weighed; l in double, of sums over 16 keys. A first pass over the tiles makes them.
 //
-// received and map: a task is a group of four tiles of keys of one head (so that a tile of queries is loaded once for four). It owns its
-// keys, so sums need no locks and have one order: queries ascending. The pooled map is summed per task into [columns touched, R] and
-// those are added in order of keys. Chosen rows: a task is as many rows of one head as the products take.
+// received and map: a task is a group of four tiles of keys of one head (so that a tile of queries is loaded once for four) and looks only
+// at the rows of tiles that see one of them (plan/columns). It owns its keys, so sums need no locks and have one order: queries ascending.
+// The pooled map is summed per task into [columns touched, R] and those are added in order of keys. As many heads are worked on together
+// as keep all threads busy. Chosen rows: a task is as many rows of one head as the products take, and the tiles that any of them sees.
 // Sums over queries run in double. Flops 2 D per pair in visited tiles. Checked: census_test.cpp against the weights of `classic`.
 #include <heed/census.hpp>
 
@@ -23,6 +24,7 @@
 #include "base/arena.hpp"
 #include "base/threads.hpp"
 #include "kernel/table.hpp"
+#include "plan/columns.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed {
@@ -79,37 +81,40 @@ class Census {
         scratch_(arena_.make<Scratch>(static_cast<std::size_t>(body.threads), body, products_, arena_)) {}
 
   void run() {
-    for (std::int64_t head = 0; head < body_.layout.batch * body_.layout.heads; ++head) {
-      b_ = head / body_.layout.heads;
-      h_ = head % body_.layout.heads;
-      if (out_.received.given() || out_.seen_by.given() || out_.map.given()) reduce_head();
-      if (!out_.rows.empty()) chosen_rows();
-    }
+    if (out_.received.given() || out_.seen_by.given() || out_.map.given()) reduce_heads();
+    if (!out_.rows.empty()) chosen_rows();
   }
 
  private:
-  static constexpr std::int64_t kGroup = 4;  // tiles of keys per task
-  static constexpr int kFewKeys = 16;        // summed in f32: an error below 2^-22
+  static constexpr std::int64_t kGroup = 4;           // tiles of keys per task
+  static constexpr std::int64_t kTasksPerThread = 8;  // so many at a time keep the threads busy to the end
+  static constexpr int kFewKeys = 16;                 // summed in f32: an error below 2^-22
+  struct Head {
+    std::int64_t b, h;
+  };
   /// What one group of keys adds to the map: columns from `first` on, R sums each.
   struct Share {
     std::int64_t first = 0;
     std::vector<double> sums;
   };
 
-  [[nodiscard]] float given_lse(std::int64_t slot) const {
-    const std::int64_t at = b_ * lse_.strides[0] + h_ * lse_.strides[1] + slot * lse_.strides[2];
+  [[nodiscard]] Head head(std::int64_t index) const { return {index / body_.layout.heads, index % body_.layout.heads}; }
+  [[nodiscard]] std::int64_t heads() const { return body_.layout.batch * body_.layout.heads; }
+
+  [[nodiscard]] float given_lse(const Head& of, std::int64_t slot) const {
+    const std::int64_t at = of.b * lse_.strides[0] + of.h * lse_.strides[1] + slot * lse_.strides[2];
     return static_cast<const float*>(lse_.data)[at];
   }
 
   /// The norms of the rows that are bound: of all their scores and the sink, or as lse says. each(visit) calls visit(tile, verdict).
   template <class Each>
-  void make_norms(Scratch& w, std::span<const std::int64_t> slots, const Each& each) const {
+  void make_norms(Scratch& w, const Head& of, std::span<const std::int64_t> slots, const Each& each) const {
     const int lanes = w.scores.lanes();
     if (out_.part) {
-      for (std::size_t i = 0; i < slots.size(); ++i) w.norms[i] = {given_lse(slots[i]), 1};
+      for (std::size_t i = 0; i < slots.size(); ++i) w.norms[i] = {given_lse(of, slots[i]), 1};
       return;
     }
-    const float sink = body_.has_sink() ? static_cast<float>(body_.sink(h_)) : kMinusInfinity;
+    const float sink = body_.has_sink() ? static_cast<float>(body_.sink(of.h)) : kMinusInfinity;
     std::fill_n(w.m, kTile, sink);
     w.sums.fill(sink == kMinusInfinity ? 0 : 1);
     each([&](std::int64_t tile, Verdict verdict) {
@@ -160,44 +165,73 @@ class Census {
     }
   }
 
-  void reduce_head() {
+  void reduce_heads() {
     const std::int64_t groups = (body_.layout.key_tiles() + kGroup - 1) / kGroup;
-    std::vector<Share> shares(static_cast<std::size_t>(groups));
-    if (out_.received.given() || out_.map.given()) norm_head();
-    base::parallel(body_.threads, groups, [&](int worker, std::int64_t group) {
-      shares[static_cast<std::size_t>(group)] = reduce_group(scratch_[static_cast<std::size_t>(worker)], group);
-    });
-    if (out_.map.given()) write_map(shares);
+    columns_.resize(body_.tiles.maps());
+    std::vector<bool> made(columns_.size());
+    for (std::int64_t index = 0; index < heads(); ++index) {
+      const std::size_t map = body_.tiles.map_of(head(index).b, head(index).h);
+      if (!made[map]) columns_[map] = plan::Columns(body_.layout, body_.tiles, head(index).b, head(index).h, kGroup);
+      made[map] = true;
+    }
+    const std::int64_t together = std::clamp<std::int64_t>(kTasksPerThread * body_.threads / std::max<std::int64_t>(groups, 1), 1, heads());
+    for (std::int64_t first = 0; first < heads(); first += together) reduce_some(first, std::min(together, heads() - first), groups);
   }
 
-  /// norms_ of all rows of a head.
-  void norm_head() {
-    norms_.assign(static_cast<std::size_t>(body_.layout.query_tiles() * kTile), {});
-    base::parallel(body_.threads, body_.layout.query_tiles(), [&](int worker, std::int64_t row) {
+  void reduce_some(std::int64_t first, std::int64_t count, std::int64_t groups) {
+    std::vector<Share> shares(static_cast<std::size_t>(count * groups));
+    if (out_.received.given() || out_.map.given()) make_all_norms(first, count);
+    base::parallel(body_.threads, count * groups, [&](int worker, std::int64_t task) {
+      const std::int64_t n = task / groups;
+      shares[static_cast<std::size_t>(task)] =
+          reduce_group(scratch_[static_cast<std::size_t>(worker)], head(first + n), norms_of(n), task % groups);
+    });
+    if (!out_.map.given()) return;
+    base::parallel(body_.threads, count, [&](int, std::int64_t n) {
+      write_map(head(first + n), std::span(shares).subspan(static_cast<std::size_t>(n * groups), static_cast<std::size_t>(groups)));
+    });
+  }
+
+  /// Of the n-th of the heads that are worked on; none where only seen_by is wanted.
+  [[nodiscard]] std::span<Norm> norms_of(std::int64_t n) {
+    if (norms_.empty()) return {};
+    const auto rows = static_cast<std::size_t>(body_.layout.query_tiles() * kTile);
+    return std::span(norms_).subspan(static_cast<std::size_t>(n) * rows, rows);
+  }
+
+  /// norms_ of all rows of some heads.
+  void make_all_norms(std::int64_t first, std::int64_t count) {
+    const std::int64_t rows = body_.layout.query_tiles();
+    norms_.assign(static_cast<std::size_t>(count * rows * kTile), {});
+    base::parallel(body_.threads, count * rows, [&](int worker, std::int64_t task) {
       Scratch& w = scratch_[static_cast<std::size_t>(worker)];
-      const auto slots = bind_row(w, row);
-      make_norms(w, std::span(slots).first(static_cast<std::size_t>(w.scores.lanes())), [&](const auto& visit) {
-        for (const plan::Run& run : body_.tiles.runs(b_, h_, row)) {
+      const Head of = head(first + task / rows);
+      const std::int64_t row = task % rows;
+      const auto slots = bind_row(w, of, row);
+      make_norms(w, of, std::span(slots).first(static_cast<std::size_t>(w.scores.lanes())), [&](const auto& visit) {
+        for (const plan::Run& run : body_.tiles.runs(of.b, of.h, row)) {
           for (std::int64_t tile = run.first; tile < run.last; ++tile) visit(tile, run.verdict);
         }
       });
-      std::copy_n(w.norms.begin(), w.scores.lanes(), norms_.begin() + row * kTile);
+      std::copy_n(w.norms.begin(), w.scores.lanes(), norms_of(task / rows).begin() + row * kTile);
     });
   }
 
   /// visit(row, tile, verdict) for every visited tile of a group of keys, rows ascending.
   template <class Visit>
-  void each_tile(std::int64_t group, const Visit& visit) const {
-    for (std::int64_t row = 0; row < body_.layout.query_tiles(); ++row) {
-      for (const plan::Run& run : body_.tiles.runs(b_, h_, row)) {
-        const std::int64_t last = std::min(run.last, (group + 1) * kGroup);
-        for (std::int64_t tile = std::max(run.first, group * kGroup); tile < last; ++tile) visit(row, tile, run.verdict);
+  void each_tile(const Head& of, std::int64_t group, const Visit& visit) const {
+    const std::int64_t begin = group * kGroup, end = begin + kGroup;
+    for (const plan::Stretch& rows : columns_[body_.tiles.map_of(of.b, of.h)].rows(group)) {
+      for (std::int64_t row = rows.first; row < rows.last; ++row) {
+        for (const plan::Run& run : plan::meeting(body_.tiles.runs(of.b, of.h, row), begin, end)) {
+          for (std::int64_t tile = std::max(run.first, begin); tile < std::min(run.last, end); ++tile) visit(row, tile, run.verdict);
+        }
       }
     }
   }
 
   /// One group of keys against all the rows that see it.
-  Share reduce_group(Scratch& w, std::int64_t group) const {
+  Share reduce_group(Scratch& w, const Head& of, std::span<const Norm> norms, std::int64_t group) const {
     const std::int64_t first = group * kGroup * kTile, last = std::min(first + kGroup * kTile, body_.layout.keys);
     std::array<double, kGroup * kTile> received{};
     std::array<std::int64_t, kGroup * kTile> seen_by{};
@@ -207,17 +241,17 @@ class Census {
       share.sums.assign(static_cast<std::size_t>((column_of(last - 1) - share.first + 1) * out_.map.shape[2]), 0.0);
     }
     std::int64_t bound = -1;
-    each_tile(group, [&](std::int64_t row, std::int64_t tile, Verdict verdict) {
+    each_tile(of, group, [&](std::int64_t row, std::int64_t tile, Verdict verdict) {
       if (row != bound) {
-        bind_row(w, row);
-        if (!norms_.empty()) std::copy_n(norms_.begin() + row * kTile, kTile, w.norms.begin());
+        bind_row(w, of, row);
+        if (!norms.empty()) std::copy_n(norms.begin() + row * kTile, kTile, w.norms.begin());
       }
       bound = row;
       w.scores.make(tile, verdict, w.s);  // [keys, 64]
       const std::int64_t at = tile * kTile - first;
       const int keys = w.scores.keys(tile), lanes = w.scores.lanes();
       if (out_.seen_by.given()) count_seen(w.s, keys, lanes, std::span(seen_by).subspan(static_cast<std::size_t>(at)));
-      if (norms_.empty()) return;
+      if (norms.empty()) return;
       weigh(w, keys, lanes);  // P
       for (int j = 0; j < keys; ++j) {
         const float* const p = w.s + j * kTile;
@@ -225,14 +259,14 @@ class Census {
         received[static_cast<std::size_t>(at + j)] += cells ? add_to_cells(p, row * kTile, lanes, cells) : sum_of(p, lanes);
       }
     });
-    write_keys(first, last - first, received, seen_by);
+    write_keys(of, first, last - first, received, seen_by);
     return share;
   }
 
   /// Binds a tile of queries; returns their slots.
-  std::array<std::int64_t, kTile> bind_row(Scratch& w, std::int64_t row) const {
+  std::array<std::int64_t, kTile> bind_row(Scratch& w, const Head& of, std::int64_t row) const {
     const std::int64_t slot = row * kTile;
-    const QueryTile queries{.b = b_, .h = h_, .slot = slot, .slots = std::min<std::int64_t>(kTile, body_.layout.queries - slot)};
+    const QueryTile queries{.b = of.b, .h = of.h, .slot = slot, .slots = std::min<std::int64_t>(kTile, body_.layout.queries - slot)};
     w.scores.load(q_, queries);
     w.scores.bind(q_, k_, queries);
     std::array<std::int64_t, kTile> slots{};
@@ -275,10 +309,11 @@ class Census {
     return total;
   }
 
-  void write_keys(std::int64_t first, std::int64_t count, std::span<const double> received, std::span<const std::int64_t> seen_by) const {
+  void write_keys(const Head& of, std::int64_t first, std::int64_t count, std::span<const double> received,
+                  std::span<const std::int64_t> seen_by) const {
     const auto put = [&](const TensorSpan& span, std::int64_t j, auto value) {
       if (span.given())
-        static_cast<decltype(value)*>(span.data)[b_ * span.strides[0] + h_ * span.strides[1] + (first + j) * span.strides[2]] = value;
+        static_cast<decltype(value)*>(span.data)[of.b * span.strides[0] + of.h * span.strides[1] + (first + j) * span.strides[2]] = value;
     };
     for (std::int64_t j = 0; j < count; ++j) {
       put(out_.received, j, static_cast<float>(received[static_cast<std::size_t>(j)]));
@@ -287,7 +322,7 @@ class Census {
   }
 
   /// Sums become means over the queries of each row of cells.
-  void write_map(std::span<const Share> shares) const {
+  void write_map(const Head& of, std::span<const Share> shares) const {
     const std::int64_t rows = out_.map.shape[2], columns = out_.map.shape[3], queries = body_.layout.queries;
     std::vector<double> map(static_cast<std::size_t>(rows * columns), 0.0);
     for (const Share& share : shares) {
@@ -296,7 +331,7 @@ class Census {
         map[static_cast<std::size_t>(at % rows * columns + share.first + at / rows)] += share.sums[i];
       }
     }
-    auto* const to = static_cast<float*>(out_.map.data) + b_ * out_.map.strides[0] + h_ * out_.map.strides[1];
+    auto* const to = static_cast<float*>(out_.map.data) + of.b * out_.map.strides[0] + of.h * out_.map.strides[1];
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::int64_t pooled = cell_begin(r + 1, queries, rows) - cell_begin(r, queries, rows);
       for (std::int64_t c = 0; c < columns; ++c) {
@@ -308,22 +343,33 @@ class Census {
 
   void chosen_rows() {
     const std::int64_t together = products_.most_lanes, groups = (static_cast<std::int64_t>(out_.rows.size()) + together - 1) / together;
-    base::parallel(body_.threads, groups, [&](int worker, std::int64_t group) {
-      const auto first = static_cast<std::size_t>(group * together);
-      chosen_group(scratch_[static_cast<std::size_t>(worker)], first,
+    base::parallel(body_.threads, heads() * groups, [&](int worker, std::int64_t task) {
+      const auto first = static_cast<std::size_t>(task % groups * together);
+      chosen_group(scratch_[static_cast<std::size_t>(worker)], head(task / groups), first,
                    std::span(out_.rows).subspan(first, std::min(static_cast<std::size_t>(together), out_.rows.size() - first)));
     });
   }
 
-  void chosen_group(Scratch& w, std::size_t first, std::span<const std::int64_t> slots) const {
-    w.scores.bind(q_, k_, b_, h_, slots);
+  /// visit(tile, verdict) for the tiles that any of some rows sees.
+  template <class Visit>
+  void each_tile_of(const Head& of, std::span<const std::int64_t> slots, const Visit& visit) const {
     const Verdict verdict = body_.mask.empty() ? Verdict::kFull : Verdict::kPartial;
-    make_norms(w, slots, [&](const auto& visit) {
-      for (std::int64_t tile = 0; tile < body_.layout.key_tiles(); ++tile) visit(tile, verdict);
-    });
+    std::vector<bool> seen(static_cast<std::size_t>(body_.layout.key_tiles()));
+    for (const std::int64_t slot : slots) {
+      for (const plan::Run& run : body_.tiles.runs(of.b, of.h, slot / kTile))
+        std::fill(seen.begin() + run.first, seen.begin() + run.last, true);
+    }
+    for (std::size_t tile = 0; tile < seen.size(); ++tile) {
+      if (seen[tile]) visit(static_cast<std::int64_t>(tile), verdict);
+    }
+  }
+
+  void chosen_group(Scratch& w, const Head& of, std::size_t first, std::span<const std::int64_t> slots) const {
+    w.scores.bind(q_, k_, of.b, of.h, slots);
+    make_norms(w, of, slots, [&](const auto& visit) { each_tile_of(of, slots, visit); });
     std::vector<float> weights(static_cast<std::size_t>(body_.layout.keys) * slots.size());
     std::vector<std::uint8_t> seen(weights.size());
-    for (std::int64_t tile = 0; tile < body_.layout.key_tiles(); ++tile) {
+    each_tile_of(of, slots, [&](std::int64_t tile, Verdict verdict) {
       w.scores.make(tile, verdict, w.s);
       const int keys = w.scores.keys(tile);
       const auto at = [&](int j, std::size_t i) {
@@ -336,15 +382,16 @@ class Census {
       for (int j = 0; j < keys; ++j) {
         for (std::size_t i = 0; i < slots.size(); ++i) weights[at(j, i)] = w.s[static_cast<std::size_t>(j * kTile) + i];
       }
-    }
+    });
     for (std::size_t i = 0; i < slots.size(); ++i) {
       const auto offset = i * static_cast<std::size_t>(body_.layout.keys), length = static_cast<std::size_t>(body_.layout.keys);
-      write_row(static_cast<std::int64_t>(first + i), std::span(weights).subspan(offset, length), std::span(seen).subspan(offset, length));
+      write_row(of, static_cast<std::int64_t>(first + i), std::span(weights).subspan(offset, length),
+                std::span(seen).subspan(offset, length));
     }
   }
 
-  void write_row(std::int64_t row, std::span<const float> weights, std::span<const std::uint8_t> seen) const {
-    const auto place = [&](const auto& span) { return b_ * span.strides[0] + h_ * span.strides[1] + row * span.strides[2]; };
+  void write_row(const Head& of, std::int64_t row, std::span<const float> weights, std::span<const std::uint8_t> seen) const {
+    const auto place = [&](const auto& span) { return of.b * span.strides[0] + of.h * span.strides[1] + row * span.strides[2]; };
     if (out_.weights.given()) {
       float* const to = static_cast<float*>(out_.weights.data) + place(out_.weights);
       for (std::size_t j = 0; j < weights.size(); ++j) to[static_cast<std::int64_t>(j) * out_.weights.strides[3]] = weights[j];
@@ -376,8 +423,8 @@ class Census {
   const CensusOutputs& out_;
   base::Arena arena_;
   std::span<Scratch> scratch_;
-  std::vector<Norm> norms_;  // of the rows of the head, for received and map
-  std::int64_t b_ = 0, h_ = 0;
+  std::vector<plan::Columns> columns_;  // by map of tiles
+  std::vector<Norm> norms_;             // of the rows of the heads that are worked on, for received and map
 };
 
 /// Shapes and dtypes of everything, before anything is written.

@@ -127,6 +127,42 @@ TEST_P(CensusTest, ChosenRowsAndTheirTopKeys) {
 INSTANTIATE_TEST_SUITE_P(Masks, CensusTest,
                          ::testing::Values("causal", "window(9)", "full", "k % 3 == 0 & causal", "q > 70 & lengths(length[b])"));
 
+/// Heads and groups of keys fall to threads by chance; sums have one order all the same.
+TEST(CensusThreads, ChangeNoBit) {
+  const laws::Draw draw({.batch = 2,
+                         .heads = 3,
+                         .kv_heads = 3,
+                         .queries = 700,
+                         .keys = 1100,
+                         .dim = 16,
+                         .value_dim = 8,
+                         .mask = "window(90) | k < 3 | h == 1 & q == 500"});
+  struct Found {
+    Tensor received = laws::poisoned(DType::kF32, {2, 3, 1100}), seen_by = laws::poisoned(DType::kI64, {2, 3, 1100}),
+           map = laws::poisoned(DType::kF32, {2, 3, 9, 14}), weights = laws::poisoned(DType::kF32, {2, 3, 2, 1100});
+  };
+  const auto with = [&](int threads) {
+    Found found;
+    Problem problem = draw.problem();
+    problem.threads = threads;
+    census(Plan(problem), draw.q, draw.k, {},
+           {.received = found.received.span(),
+            .seen_by = found.seen_by.span(),
+            .map = found.map.span(),
+            .rows = {3, 690},
+            .weights = found.weights.span()});
+    return found;
+  };
+  const Found one = with(1);
+  for (const int threads : {2, 5}) {
+    const Found other = with(threads);
+    EXPECT_TRUE(laws::same_bits(one.received, other.received));
+    EXPECT_TRUE(laws::same_bits(one.seen_by, other.seen_by));
+    EXPECT_TRUE(laws::same_bits(one.map, other.map));
+    EXPECT_TRUE(laws::same_bits(one.weights, other.weights));
+  }
+}
+
 /// Whatever kernel a plan has, and more chosen rows than a kernel for few queries takes at once.
 TEST(CensusKernels, GiveTheSameWeights) {
   for (const DType dtype : {DType::kF32, DType::kBF16}) {

@@ -12,6 +12,7 @@
 #include "kernel/table.hpp"
 #include "state/tally.hpp"
 #include "walk/double_fold.hpp"
+#include "walk/sharing.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed::walk {
@@ -72,36 +73,6 @@ struct RowState {
   }
 };
 
-/// How the rows are shared out: bands of some tiles of queries, or (few rows, many keys) blocks of keys of single tiles.
-struct Sharing {
-  std::int64_t block, blocks;          // keys per block; blocks of all keys
-  std::int64_t packed_tiles;           // of keys, packed at once: a block for a phrase or a band, else one after the other
-  std::int64_t chunks, tiles;          // per batch entry: sets of heads that share tiles; tiles of queries
-  std::int64_t tiles_per_band, bands;  // of one set of heads
-  bool split;
-
-  Sharing(const Body& body, const Products& products) : block(kMostBlock) {
-    const kernel::Sizes sizes = sizes_of(body, products);
-    const auto per_key = static_cast<std::int64_t>((sizes.keys + sizes.values) / kTile);
-    while (products.query_tiles > 1 && block > kLeastBlock && block * per_key > kPackedBytes) block /= 2;
-    blocks = (body.layout.keys + block - 1) / block;
-    chunks = body.layout.heads / body.layout.heads_per_tile;
-    tiles = body.layout.query_tiles();
-    const std::int64_t rows = body.layout.batch * chunks * tiles;
-    split = body.threads > 1 && rows < 2 * body.threads && blocks > 1;
-    // So many tiles to a band that every thread still finds several bands.
-    tiles_per_band =
-        split ? 1 : std::max<std::int64_t>(1, std::min({rows / (4 * body.threads), std::int64_t{products.query_tiles}, tiles}));
-    bands = (tiles + tiles_per_band - 1) / tiles_per_band;
-    packed_tiles = tiles_per_band > 1 || products.phrase != nullptr ? std::min(block / kTile, body.layout.key_tiles()) : 1;
-  }
-  [[nodiscard]] std::int64_t all_bands(const Body& body) const { return body.layout.batch * chunks * bands; }
-  [[nodiscard]] std::int64_t tasks(const Body& body) const { return all_bands(body) * (split ? blocks : 1); }
-  [[nodiscard]] int workers(const Body& body) const {
-    return static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(body.threads, tasks(body))));
-  }
-};
-
 /// What one thread needs to fold.
 struct Worker {
   TileScores scores;
@@ -120,24 +91,24 @@ struct Worker {
   }
   static std::size_t bytes(const Body& body, const Products& products, const Sharing& sharing) {
     const kernel::Sizes sizes = sizes_of(body, products);
-    const auto packed = static_cast<std::size_t>(sharing.packed_tiles), states = static_cast<std::size_t>(sharing.tiles_per_band);
-    return TileScores::bytes(body, products, sharing.tiles_per_band) + bytes_of(kTile * kTile) + bytes_of(kTile) +
+    const auto packed = static_cast<std::size_t>(sharing.packed_tiles()), states = static_cast<std::size_t>(sharing.tiles_per_band());
+    return TileScores::bytes(body, products, sharing.tiles_per_band()) + bytes_of(kTile * kTile) + bytes_of(kTile) +
            bytes_of(kTile * body.problem.value_dim) + base::rounded(sizes.weights) + base::rounded(phrase_bytes(body, products)) +
            base::rounded(packed * sizes.keys) + base::rounded(packed * sizes.values) + base::rounded(kTile * kTile) +
            base::rounded(states * sizeof(RowState)) + (states + 1) * RowState::bytes(body, sizes.output) +
            RowState::bytes(body, bytes_of(kTile * body.problem.value_dim)) + DoubleFold::bytes(body);
   }
   Worker(const Body& body, const Products& products, const Sharing& sharing, base::Arena& arena)
-      : scores(body, products, arena, sharing.tiles_per_band),
+      : scores(body, products, arena, sharing.tiles_per_band()),
         s(arena.take<float>(kTile * kTile)),
         rescale(arena.take<float>(kTile)),
         careful_v(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
         weights(arena.take<std::byte>(sizes_of(body, products).weights)),
         phrase(arena.take<std::byte>(phrase_bytes(body, products))),
-        k_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles) * sizes_of(body, products).keys)),
-        v_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles) * sizes_of(body, products).values)),
+        k_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(body, products).keys)),
+        v_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(body, products).values)),
         seen(arena.take<std::uint8_t>(kTile * kTile)),
-        states(arena.make<RowState>(static_cast<std::size_t>(sharing.tiles_per_band), body, sizes_of(body, products).output, arena)),
+        states(arena.make<RowState>(static_cast<std::size_t>(sharing.tiles_per_band()), body, sizes_of(body, products).output, arena)),
         part(body, sizes_of(body, products).output, arena),
         careful(body, bytes_of(kTile * body.problem.value_dim), arena),
         in_double(body, arena) {
@@ -147,11 +118,23 @@ struct Worker {
 
 /// The keys of a block as they are folded: operands per tile, and which keys the products do not take.
 struct Block {
-  std::int64_t first = 0, last = 0;  // tiles
+  std::int64_t index = 0, first = 0, last = 0;  // [first, last): tiles
   std::array<kernel::Operand, kMostTiles> k{}, v{};
   std::array<std::uint64_t, kMostTiles> unusual{};
   bool any_unusual = false;
 };
+
+/// A block that a band enters, where blocks are shared out.
+struct Part {
+  std::int64_t band, block;
+};
+
+std::size_t scratch_of(const Body& body, const Products& products, const Sharing& sharing) {
+  const auto workers = static_cast<std::size_t>(sharing.workers()), parts = static_cast<std::size_t>(sharing.parts());
+  const std::size_t states = parts * RowState::bytes(body, sizes_of(body, products).output) + base::rounded(parts * sizeof(RowState));
+  return workers * Worker::bytes(body, products, sharing) + base::rounded(workers * sizeof(Worker)) + states +
+         base::rounded(parts * sizeof(Part));
+}
 
 class Fold {
  public:
@@ -164,19 +147,19 @@ class Fold {
         sharing_(body, products_),
         dim_(static_cast<int>(body.problem.dim)),
         value_dim_(static_cast<int>(body.problem.value_dim)),
-        arena_(static_cast<std::size_t>(fold_scratch(body))),
-        workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers(body)), body, products_, sharing_, arena_)) {}
+        arena_(scratch_of(body, products_, sharing_)),
+        workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers()), body, products_, sharing_, arena_)) {}
 
   void run() {
-    if (sharing_.split) return run_split();
-    base::parallel(static_cast<int>(workers_.size()), sharing_.all_bands(body_), [&](int worker, std::int64_t index) {
+    if (sharing_.split()) return run_split();
+    base::parallel(static_cast<int>(workers_.size()), sharing_.bands(), [&](int worker, std::int64_t index) {
       Worker& w = workers_[static_cast<std::size_t>(worker)];
-      const Band band = band_of(index);
+      const Band band = sharing_.band(index);
       for (std::int64_t n = 0; n < band.tiles; ++n) {
         w.scores.load(in_.q, band.queries(n), n);
         start(w.states[static_cast<std::size_t>(n)], band.queries(n));
       }
-      for (std::int64_t block = 0; block < sharing_.blocks; ++block) fold_band(w, band, block);
+      sharing_.each_block(band, [&](std::int64_t block) { fold_band(w, band, block); });
       for (std::int64_t n = 0; n < band.tiles; ++n) {
         finish(w.states[static_cast<std::size_t>(n)], band.queries(n));
         fold_in_double(w, w.states[static_cast<std::size_t>(n)], band, n);
@@ -185,60 +168,43 @@ class Fold {
   }
 
  private:
-  /// Some tiles of queries of one set of heads.
-  struct Band {
-    std::int64_t b, h, heads, first, tiles, queries_in_all;
-    [[nodiscard]] QueryTile queries(std::int64_t n) const {
-      const std::int64_t slot = (first + n) * kTile;
-      return {.b = b, .h = h, .heads = heads, .slot = slot, .slots = std::min<std::int64_t>(kTile, queries_in_all - slot)};
-    }
-    [[nodiscard]] std::int64_t tile(std::int64_t n) const { return first + n; }
-  };
-
-  /// Bands in order of heads; within a head the last tiles first: under causal masks the longest.
-  [[nodiscard]] Band band_of(std::int64_t index) const {
-    const std::int64_t chunk = index / sharing_.bands, band = sharing_.bands - 1 - index % sharing_.bands;
-    const std::int64_t first = band * sharing_.tiles_per_band;
-    return {.b = chunk / sharing_.chunks,
-            .h = chunk % sharing_.chunks * body_.layout.heads_per_tile,
-            .heads = body_.layout.heads_per_tile,
-            .first = first,
-            .tiles = std::min(sharing_.tiles_per_band, sharing_.tiles - first),
-            .queries_in_all = body_.layout.queries};
-  }
-
   void fold_band(Worker& w, const Band& band, std::int64_t index) const {
     Block block = bounds(index);
     if (band.tiles > 1) pack(w, band, block);
     for (std::int64_t n = 0; n < band.tiles; ++n) {
+      if (sharing_.seen(band, n, index).empty()) continue;
       w.scores.bind(in_.q, in_.k, band.queries(n), n);
-      if (fold_block(w, w.part, band, n, block)) merge(w.states[static_cast<std::size_t>(n)], w.part, w.scores.lanes());
+      fold_block(w, w.part, band, n, block);
+      merge(w.states[static_cast<std::size_t>(n)], w.part, w.scores.lanes());
     }
   }
 
-  /// Every block of every tile of queries by itself, then each tile's parts merged in ascending order: the same bits as one after the
-  /// other.
+  /// Every block that a tile of queries enters by itself, then each tile's parts merged in ascending order: the same bits as one after
+  /// the other.
   void run_split() {
-    const std::int64_t tasks = sharing_.tasks(body_), blocks = sharing_.blocks;
-    const std::span<RowState> parts = arena_.make<RowState>(static_cast<std::size_t>(tasks), body_, sizes_.output, arena_);
-    std::uint8_t* const folded = arena_.take<std::uint8_t>(static_cast<std::size_t>(tasks));
-    base::parallel(static_cast<int>(workers_.size()), tasks, [&](int worker, std::int64_t task) {
+    const std::span<Part> parts(arena_.take<Part>(static_cast<std::size_t>(sharing_.parts())), static_cast<std::size_t>(sharing_.parts()));
+    const std::span<RowState> states = arena_.make<RowState>(parts.size(), body_, sizes_.output, arena_);
+    std::size_t count = 0;
+    for (std::int64_t index = 0; index < sharing_.bands(); ++index)
+      sharing_.each_block(sharing_.band(index), [&](std::int64_t block) { parts[count++] = {index, block}; });
+    base::parallel(static_cast<int>(workers_.size()), sharing_.parts(), [&](int worker, std::int64_t task) {
       Worker& w = workers_[static_cast<std::size_t>(worker)];
-      const Band band = band_of(task / blocks);
-      Block block = bounds(task % blocks);
+      const Part& part = parts[static_cast<std::size_t>(task)];
+      const Band band = sharing_.band(part.band);
+      Block block = bounds(part.block);
       w.scores.load(in_.q, band.queries(0));
       w.scores.bind(in_.q, in_.k, band.queries(0));
-      folded[task] = fold_block(w, parts[static_cast<std::size_t>(task)], band, 0, block);
+      fold_block(w, states[static_cast<std::size_t>(task)], band, 0, block);
     });
-    for (std::int64_t index = 0; index < sharing_.all_bands(body_); ++index) {
+    std::size_t next = 0;
+    for (std::int64_t index = 0; index < sharing_.bands(); ++index) {
       const RowState& state = workers_[0].states[0];
-      const QueryTile queries = band_of(index).queries(0);
+      const Band band = sharing_.band(index);
+      const QueryTile queries = band.queries(0);
       start(state, queries);
-      for (std::int64_t task = index * blocks; task < (index + 1) * blocks; ++task) {
-        if (folded[task]) merge(state, parts[static_cast<std::size_t>(task)], queries.lanes());
-      }
+      for (; next < parts.size() && parts[next].band == index; ++next) merge(state, states[next], queries.lanes());
       finish(state, queries);
-      fold_in_double(workers_[0], state, band_of(index), 0);
+      fold_in_double(workers_[0], state, band, 0);
     }
   }
 
@@ -254,15 +220,16 @@ class Fold {
 
   [[nodiscard]] Block bounds(std::int64_t index) const {
     Block block;
-    block.first = index * sharing_.block / kTile;
-    block.last = std::min(block.first + sharing_.block / kTile, body_.layout.key_tiles());
+    block.index = index;
+    block.first = sharing_.first_tile(index);
+    block.last = sharing_.last_tile(index);
     return block;
   }
 
   /// visit(tile, verdict) for the visible tiles of a block.
   template <class Visit>
   void each_tile(const Band& band, std::int64_t n, const Block& block, const Visit& visit) const {
-    for (const Run& run : body_.tiles.runs(band.b, band.h, band.tile(n))) {
+    for (const Run& run : sharing_.seen(band, n, block.index)) {
       for (std::int64_t tile = std::max(run.first, block.first); tile < std::min(run.last, block.last); ++tile) visit(tile, run.verdict);
     }
   }
@@ -309,27 +276,25 @@ class Fold {
             .verdict = verdict};
   }
 
-  /// Folds the visible tiles of a block into `part`; false when there are none.
-  bool fold_block(Worker& w, const RowState& part, const Band& band, std::int64_t n, Block& block) const {
+  /// Folds the visible tiles of a block into `part`.
+  void fold_block(Worker& w, const RowState& part, const Band& band, std::int64_t n, Block& block) const {
     part.clear();
     std::array<KeyTile, kMostTiles> tiles{};
     std::size_t count = 0;
     const auto alter = alteration(w, part);
     const kernel::Alter altering(alter);
     each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
-      if (band.tiles == 1) pack_tile(w, band, block, tile, sharing_.packed_tiles == 1 ? 0 : tile - block.first);
+      if (band.tiles == 1) pack_tile(w, band, block, tile, sharing_.packed_tiles() == 1 ? 0 : tile - block.first);
       const auto at = static_cast<std::size_t>(tile - block.first);
       const KeyTile next = key_tile(w, block.k[at], block.v[at], tile, verdict);
       if (products_.phrase == nullptr) fold_tile(w, part, next, altering);
       tiles[count++] = next;
     });
-    if (count == 0) return false;
     if (products_.phrase != nullptr) {
       products_.phrase(
           {w.scores.queries(), std::span(tiles).first(count), w.scores.lanes(), dim_, value_dim_, part.softmax, altering, w.phrase});
     }
     mend(w, part, band, n, block);
-    return true;
   }
 
   static TallyRows from_lane(const TallyRows& tally, int first) {
@@ -422,7 +387,7 @@ class Fold {
     std::uint64_t rows = products_.overflown(state.softmax, value_dim_, queries.lanes());
     for (int i = 0; i < queries.lanes(); ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(state.softmax.l[i])) << i);
     if (rows == 0) return;
-    if (sharing_.split) w.scores.load(in_.q, queries);
+    if (sharing_.split()) w.scores.load(in_.q, queries);
     w.scores.bind(in_.q, in_.k, queries, n);
     w.in_double.fold(w.scores, in_.v, queries, band.tile(n), rows, {w.s, w.careful_v}, out_.o);
   }
@@ -475,14 +440,7 @@ class Fold {
 
 std::int64_t fold_scratch(const Body& body) {
   const Products& products = products_of(body);
-  const Sharing sharing(body, products);
-  const auto workers = static_cast<std::size_t>(sharing.workers(body)), tasks = static_cast<std::size_t>(sharing.tasks(body));
-  std::size_t bytes = workers * Worker::bytes(body, products, sharing) + base::rounded(workers * sizeof(Worker));
-  if (sharing.split) {
-    bytes +=
-        tasks * RowState::bytes(body, sizes_of(body, products).output) + base::rounded(tasks * sizeof(RowState)) + base::rounded(tasks);
-  }
-  return static_cast<std::int64_t>(bytes);
+  return static_cast<std::int64_t>(scratch_of(body, products, Sharing(body, products)));
 }
 
 void fold(const Body& body, const Inputs& inputs, const Outputs& outputs) {

@@ -1,0 +1,74 @@
+// Sharing: how the work of fold is shared out: bands of some tiles of queries; where these are so few that threads would be left idle,
+// halves of a tile; where rows are few and keys many, the blocks of keys of single tiles. No more threads than find work worth their start.
+//
+// A band enters only the blocks in which one of its tiles sees a key. They are found by bisection in the runs of its rows, so a sparse mask
+// costs what it shows: per entered block O(tiles of the band x log runs), for blocks that hold nothing, nothing.
+// What is shared out how changes no bit: blocks are counted from key 0 and merged in ascending order in either way.
+// Checked: sharing_test.cpp against all blocks and tiles, and the number of entered blocks at a million keys.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+#include "kernel/products.hpp"
+#include "plan/body.hpp"
+#include "walk/tile_scores.hpp"
+
+namespace heed::walk {
+
+/// Some tiles of queries of one set of heads, or a piece of one tile: `slots` of its queries from `offset` on.
+struct Band {
+  std::int64_t b, h, heads, first, tiles, offset, slots, queries_in_all;
+  [[nodiscard]] QueryTile queries(std::int64_t n) const {
+    const std::int64_t slot = (first + n) * kTile + offset;
+    return {.b = b, .h = h, .heads = heads, .slot = slot, .slots = std::min(slots, queries_in_all - slot)};
+  }
+  [[nodiscard]] std::int64_t tile(std::int64_t n) const { return first + n; }
+};
+
+class Sharing {
+ public:
+  Sharing(const plan::Body& body, const kernel::Products& products);
+
+  [[nodiscard]] std::int64_t blocks() const { return blocks_; }              ///< of all keys
+  [[nodiscard]] std::int64_t packed_tiles() const { return packed_tiles_; }  ///< of keys, at once: a block for a phrase or a band, else 1
+  [[nodiscard]] std::int64_t tiles_per_band() const { return tiles_per_band_; }
+  [[nodiscard]] std::int64_t bands() const { return body_.layout.batch * chunks_ * bands_; }
+  /// Whether blocks are shared out too; then parts() of them are entered by all bands together.
+  [[nodiscard]] bool split() const { return parts_ > 0; }
+  [[nodiscard]] std::int64_t parts() const { return parts_; }
+  [[nodiscard]] int workers() const;
+
+  /// Bands in order of heads; within a head the last tiles first: under causal masks the longest.
+  [[nodiscard]] Band band(std::int64_t index) const;
+  /// Tiles of keys of a block: [first_tile(block), last_tile(block)).
+  [[nodiscard]] std::int64_t first_tile(std::int64_t block) const { return block * tiles_per_block_; }
+  [[nodiscard]] std::int64_t last_tile(std::int64_t block) const {
+    return std::min((block + 1) * tiles_per_block_, body_.layout.key_tiles());
+  }
+  /// The runs that the n-th tile of a band has in a block; the first and the last may reach beyond it.
+  [[nodiscard]] std::span<const plan::Run> seen(const Band& band, std::int64_t n, std::int64_t block) const;
+  /// The first block from `block` on in which a tile of the band sees a key; blocks() where there is none.
+  [[nodiscard]] std::int64_t next_block(const Band& band, std::int64_t block) const;
+  /// visit(block) for the blocks that a band enters, ascending.
+  template <class Visit>
+  void each_block(const Band& band, const Visit& visit) const {
+    for (std::int64_t block = next_block(band, 0); block < blocks_; block = next_block(band, block + 1)) visit(block);
+  }
+
+ private:
+  void split_rows();
+  void share_rows(const kernel::Products& products, std::int64_t rows);
+  [[nodiscard]] bool leaves_threads_idle() const;
+
+  const plan::Body& body_;
+  std::int64_t tiles_per_block_, blocks_, packed_tiles_;
+  std::int64_t chunks_, tiles_;          // per batch entry: sets of heads that share tiles; tiles of queries
+  std::int64_t tiles_per_band_, bands_;  // of one set of heads
+  std::int64_t slots_ = kTile;           // of a tile that are folded at once
+  std::int64_t parts_ = 0;
+  int threads_;  // that find work worth their start
+};
+
+}  // namespace heed::walk

@@ -1,0 +1,150 @@
+// The blocks that a band enters are those in which one of its tiles sees a key, and no others: against all blocks and all tiles.
+#include "walk/sharing.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include <heed/heed.hpp>
+
+#include "kernel/table.hpp"
+#include "laws/support/case.hpp"
+
+namespace heed::walk {
+namespace {
+
+Sharing sharing_of(const plan::Body& body) {
+  return {body, body.kernel->products(body.problem.dtype)};
+}
+
+bool sees(const plan::Body& body, const Band& band, std::int64_t n, std::int64_t tile) {
+  for (const plan::Run& run : body.tiles.runs(band.b, band.h, band.tile(n))) {
+    if (run.first <= tile && tile < run.last) return true;
+  }
+  return false;
+}
+
+void expect_exact(const plan::Body& body, const std::string& name) {
+  const Sharing sharing = sharing_of(body);
+  std::int64_t all = 0;
+  for (std::int64_t index = 0; index < sharing.bands(); ++index) {
+    const Band band = sharing.band(index);
+    std::vector<std::int64_t> entered, expected;
+    sharing.each_block(band, [&](std::int64_t block) { entered.push_back(block); });
+    for (std::int64_t block = 0; block < sharing.blocks(); ++block) {
+      bool any = false;
+      for (std::int64_t n = 0; n < band.tiles; ++n) {
+        bool here = false;
+        for (std::int64_t tile = sharing.first_tile(block); tile < sharing.last_tile(block); ++tile) here |= sees(body, band, n, tile);
+        ASSERT_EQ(!sharing.seen(band, n, block).empty(), here) << name << " band " << index << " block " << block << " tile " << n;
+        any |= here;
+      }
+      if (any) expected.push_back(block);
+    }
+    ASSERT_EQ(entered, expected) << name << " band " << index;
+    all += static_cast<std::int64_t>(entered.size());
+  }
+  if (sharing.split()) EXPECT_EQ(sharing.parts(), all) << name;
+}
+
+TEST(Sharing, ABandEntersTheBlocksThatItSees) {
+  std::vector<std::string> masks = laws::sweep_masks();
+  for (const char* mask : {"k % 2048 < 3", "abs(q - k) == 1500", "(q * k) % 97 == 0", "k == 0 | k / 512 == q / 512", "k > q + 5000"})
+    masks.emplace_back(mask);
+  for (const std::string& mask : masks) {
+    for (const std::int64_t queries : {3, 70, 1500}) {
+      for (const int threads : {1, 3}) {
+        const laws::Draw draw({.batch = 2, .queries = queries, .keys = 5000, .dim = 64, .value_dim = 64, .mask = mask});
+        Problem problem = draw.problem();
+        problem.threads = threads;
+        for (const std::string& kernel : {"simd", "dot"}) {
+          problem.kernel = kernel;
+          problem.dtype = kernel == "simd" ? DType::kF32 : DType::kBF16;
+          const std::vector<std::string>& all = laws::fused_kernels();
+          if (std::find(all.begin(), all.end(), kernel) == all.end()) continue;
+          expect_exact(plan::Body(problem), mask + ", " + std::to_string(queries) + " queries, " + kernel);
+        }
+      }
+    }
+  }
+}
+
+std::int64_t entered(std::int64_t length, const Expr& mask) {
+  Problem problem{.queries = length, .keys = length, .dim = 128, .value_dim = 128, .mask = mask, .kernel = "simd", .threads = 2};
+  const plan::Body body(problem);
+  const Sharing sharing = sharing_of(body);
+  std::int64_t blocks = 0;
+  for (std::int64_t index = 0; index < sharing.bands(); ++index) sharing.each_block(sharing.band(index), [&](std::int64_t) { ++blocks; });
+  return blocks;
+}
+
+/// Sixteen times the length, sixteen times the blocks, and about as many as there are bands.
+TEST(Sharing, EnteredBlocksGrowWithWhatIsSeen) {
+  for (const char* text : {"window(64)", "causal & window(300)", "chunked(256)", "dilated(8, 3)"}) {
+    const std::int64_t once = entered(1 << 16, parse(text)), sixteen = entered(1 << 20, parse(text));
+    EXPECT_NEAR(static_cast<double>(sixteen), 16.0 * static_cast<double>(once), 16) << text;
+    EXPECT_LE(sixteen, 2 * (1 << 20) / kTile) << text;
+  }
+}
+
+/// Three tiles of queries on two threads: halves, so that both are busy to the end; each query in one of them.
+TEST(Sharing, HalvesWhereWholeTilesLeaveThreadsIdle) {
+  const auto pieces = [](std::int64_t queries, const Expr& mask, int threads) {
+    Problem problem{.queries = queries, .keys = 600, .dim = 128, .value_dim = 128, .mask = mask, .kernel = "simd", .threads = threads};
+    problem.align = Align::end();
+    const plan::Body body(problem);
+    const Sharing sharing = sharing_of(body);
+    std::int64_t next = queries;
+    for (std::int64_t index = 0; index < sharing.bands(); ++index) {
+      const Band band = sharing.band(index);
+      EXPECT_EQ(band.queries(0).slot / kTile, band.tile(0));
+      EXPECT_EQ(band.queries(band.tiles - 1).slot + band.queries(band.tiles - 1).slots, next) << "last queries first, none twice";
+      next = band.queries(0).slot;
+    }
+    EXPECT_EQ(next, 0);
+    return sharing.bands();
+  };
+  EXPECT_EQ(pieces(192, full(), 2), 6);
+  EXPECT_EQ(pieces(150, full(), 2), 5);
+  EXPECT_EQ(pieces(192, full(), 1), 3);
+  EXPECT_EQ(pieces(256, full(), 2), 4);
+  EXPECT_EQ(pieces(64, full(), 2), 2);
+}
+
+TEST(Sharing, HalvesChangeNoBit) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const char* mask : {"full", "causal", "(q * k) % 5 == 0"}) {
+      const laws::Draw draw(
+          {.heads = 1, .kv_heads = 1, .queries = 170, .keys = 500, .dim = 64, .value_dim = 64, .dtype = dtype, .mask = mask});
+      for (const std::string& kernel : laws::fused_kernels()) {
+        const laws::Result one = laws::run(draw, kernel, 1), two = laws::run(draw, kernel, 2);
+        EXPECT_TRUE(laws::same_bits(one.o, two.o)) << kernel << " " << mask;
+        EXPECT_TRUE(laws::same_bits(one.lse, two.lse)) << kernel << " " << mask;
+      }
+    }
+  }
+}
+
+/// A thread is not started for less than it takes to start it.
+TEST(Sharing, LittleWorkIsDoneByOneThread) {
+  const auto workers = [](std::int64_t length) {
+    const plan::Body body(Problem{.queries = length, .keys = length, .dim = 64, .value_dim = 64, .kernel = "simd", .threads = 2});
+    return sharing_of(body).workers();
+  };
+  EXPECT_EQ(workers(64), 1);
+  EXPECT_EQ(workers(1024), 2);
+}
+
+/// Few rows over many keys: no state is kept, and no task made, for blocks that hold nothing.
+TEST(Sharing, ASplitKeepsStatesOfEnteredBlocksAlone) {
+  const auto scratch = [](std::int64_t keys) {
+    Problem problem{.queries = 1, .keys = keys, .dim = 64, .value_dim = 64, .mask = window(5000), .threads = 4};
+    problem.align = Align::end();
+    return Plan(problem).scratch_bytes();
+  };
+  EXPECT_EQ(scratch(1 << 20), scratch(1 << 16));
+}
+
+}  // namespace
+}  // namespace heed::walk
