@@ -18,11 +18,15 @@ Sharing sharing_of(const plan::Body& body) {
   return {body, body.kernel->products(body.problem.dtype)};
 }
 
-bool sees(const plan::Body& body, const Band& band, std::int64_t n, std::int64_t tile) {
-  for (const plan::Run& run : body.tiles.runs(band.b, band.h, band.tile(n))) {
-    if (run.first <= tile && tile < run.last) return true;
-  }
-  return false;
+/// Whether the n-th tile of a band sees each block.
+std::vector<bool> seen_blocks(const plan::Body& body, const Sharing& sharing, const Band& band, std::int64_t n) {
+  std::vector<bool> tiles(static_cast<std::size_t>(body.layout.key_tiles())), blocks;
+  for (const plan::Run& run : body.tiles.runs(band.b, band.h, band.tile(n)))
+    std::fill(tiles.begin() + run.first, tiles.begin() + run.last, true);
+  for (std::int64_t block = 0; block < sharing.blocks(); ++block)
+    blocks.push_back(std::find(tiles.begin() + sharing.first_tile(block), tiles.begin() + sharing.last_tile(block), true) !=
+                     tiles.begin() + sharing.last_tile(block));
+  return blocks;
 }
 
 void expect_exact(const plan::Body& body, const std::string& name) {
@@ -30,22 +34,24 @@ void expect_exact(const plan::Body& body, const std::string& name) {
   std::int64_t all = 0;
   for (std::int64_t index = 0; index < sharing.bands(); ++index) {
     const Band band = sharing.band(index);
-    std::vector<std::int64_t> entered, expected;
-    sharing.each_block(band, [&](std::int64_t block) { entered.push_back(block); });
-    for (std::int64_t block = 0; block < sharing.blocks(); ++block) {
-      bool any = false;
-      for (std::int64_t n = 0; n < band.tiles; ++n) {
-        bool here = false;
-        for (std::int64_t tile = sharing.first_tile(block); tile < sharing.last_tile(block); ++tile) here |= sees(body, band, n, tile);
-        ASSERT_EQ(!sharing.seen(band, n, block).empty(), here) << name << " band " << index << " block " << block << " tile " << n;
-        any |= here;
+    std::vector<bool> entered(static_cast<std::size_t>(sharing.blocks())), expected(entered);
+    std::int64_t last = -1;
+    sharing.each_block(band, [&](std::int64_t block) {
+      EXPECT_GT(block, last);
+      last = block;
+      entered[static_cast<std::size_t>(block)] = true;
+      ++all;
+    });
+    for (std::int64_t n = 0; n < band.tiles; ++n) {
+      const std::vector<bool> seen = seen_blocks(body, sharing, band, n);
+      for (std::size_t block = 0; block < seen.size(); ++block) {
+        ASSERT_EQ(!sharing.seen(band, n, static_cast<std::int64_t>(block)).empty(), seen[block]) << name << " block " << block;
+        expected[block] = expected[block] || seen[block];
       }
-      if (any) expected.push_back(block);
     }
     ASSERT_EQ(entered, expected) << name << " band " << index;
-    all += static_cast<std::int64_t>(entered.size());
   }
-  if (sharing.split()) EXPECT_EQ(sharing.parts(), all) << name;
+  EXPECT_EQ(sharing.parts(), sharing.split() ? all : 0) << name;
 }
 
 TEST(Sharing, ABandEntersTheBlocksThatItSees) {
@@ -53,12 +59,13 @@ TEST(Sharing, ABandEntersTheBlocksThatItSees) {
   for (const char* mask : {"k % 2048 < 3", "abs(q - k) == 1500", "(q * k) % 97 == 0", "k == 0 | k / 512 == q / 512", "k > q + 5000"})
     masks.emplace_back(mask);
   for (const std::string& mask : masks) {
-    for (const std::int64_t queries : {3, 70, 1500}) {
+    for (const std::int64_t queries : {3, 70, 800}) {
       for (const int threads : {1, 3}) {
-        const laws::Draw draw({.batch = 2, .queries = queries, .keys = 5000, .dim = 64, .value_dim = 64, .mask = mask});
+        const laws::Draw draw({.batch = 2, .queries = queries, .keys = 5000, .dim = 1, .value_dim = 1, .mask = mask});
         Problem problem = draw.problem();
+        problem.dim = problem.value_dim = 64;
         problem.threads = threads;
-        for (const std::string& kernel : {"simd", "dot"}) {
+        for (const std::string kernel : {"simd", "dot"}) {
           problem.kernel = kernel;
           problem.dtype = kernel == "simd" ? DType::kF32 : DType::kBF16;
           const std::vector<std::string>& all = laws::fused_kernels();
@@ -83,7 +90,7 @@ std::int64_t entered(std::int64_t length, const Expr& mask) {
 TEST(Sharing, EnteredBlocksGrowWithWhatIsSeen) {
   for (const char* text : {"window(64)", "causal & window(300)", "chunked(256)", "dilated(8, 3)"}) {
     const std::int64_t once = entered(1 << 16, parse(text)), sixteen = entered(1 << 20, parse(text));
-    EXPECT_NEAR(static_cast<double>(sixteen), 16.0 * static_cast<double>(once), 16) << text;
+    EXPECT_NEAR(static_cast<double>(sixteen) / static_cast<double>(once), 16, 0.1) << text;
     EXPECT_LE(sixteen, 2 * (1 << 20) / kTile) << text;
   }
 }
