@@ -36,6 +36,10 @@ struct Layout {
 
   [[nodiscard]] std::int64_t kv_head(std::int64_t h) const { return h / (heads / kv_heads); }
   [[nodiscard]] std::int64_t query_position(std::int64_t b, std::int64_t slot) const { return offsets[static_cast<std::size_t>(b)] + slot; }
+  /// The place of a query slot and a key slot of head h; s is for the caller to fill in.
+  [[nodiscard]] formula::Place place(std::int64_t b, std::int64_t h, std::int64_t query, std::int64_t key) const {
+    return {.q = query_position(b, query), .k = first_key + key, .b = b, .h = h, .g = kv_head(h), .i = query};
+  }
   [[nodiscard]] std::int64_t query_tiles() const { return (queries + formula::kTile - 1) / formula::kTile; }
   [[nodiscard]] std::int64_t key_tiles() const { return (keys + formula::kTile - 1) / formula::kTile; }
   /// The positions of slots [q0, q1) x [k0, k1) of one head.

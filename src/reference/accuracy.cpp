@@ -42,7 +42,7 @@ void naive_row(const plan::Body& body, const Inputs& in, const TensorSpan& o, st
   const float hidden = -std::numeric_limits<float>::infinity();
   float m = body.has_sink() ? static_cast<float>(body.sink(h)) : hidden;
   for (std::int64_t j = 0; j < keys; ++j) {
-    formula::Place place{.q = body.layout.query_position(b, i), .k = body.layout.first_key + j, .b = b, .h = h, .g = g, .i = i};
+    formula::Place place = body.layout.place(b, h, i, j);
     float& score = p[static_cast<std::size_t>(j)] = hidden;
     if (!body.mask.at(place).integer) continue;
     float dot = 0;

@@ -71,9 +71,7 @@ void attend_row(const plan::Body& body, const Inputs& in, const Outputs& out, co
   state::SoftmaxState alone{.o = {}};  // the keys without the sink: what statistics speak of
   std::int64_t count = 0;
   for (std::int64_t j = 0; j < keys; ++j) {
-    const formula::Place place{
-        .q = body.layout.query_position(row.b, row.i), .k = body.layout.first_key + j, .b = row.b, .h = row.h, .g = g, .i = row.i};
-    const double score = score_at(body, in, place, row.i, j, values);
+    const double score = score_at(body, in, body.layout.place(row.b, row.h, row.i, j), row.i, j, values);
     s[static_cast<std::size_t>(j)] = score;
     state.absorb(score, [&](std::size_t c) { return element(in.v, row.b, g, j, static_cast<std::int64_t>(c)); });
     alone.absorb(score, [](std::size_t) { return 0.0; });

@@ -73,7 +73,7 @@ class Rounding {
     for (std::int64_t j = 0; j < body_.layout.keys; ++j) {
       Score& score = scores_[static_cast<std::size_t>(j)];
       score = {};
-      const formula::Place place{.q = body_.layout.query_position(b_, i), .k = body_.layout.first_key + j, .b = b_, .h = h_, .g = g_};
+      const formula::Place place = body_.layout.place(b_, h_, i, j);
       if (!body_.mask.at(place).integer) continue;
       double s = 0, x = 0;
       const double* const key = keys_.data() + j * body_.problem.dim;

@@ -91,6 +91,21 @@ TEST(ScoreRounding, IsNothingForOrdinaryProblems) {
   }
 }
 
+/// Where queries stand at their rows, i is q.
+TEST(ScoreRounding, KnowsTheRowOfAQuery) {
+  const laws::Case of{.queries = 9, .keys = 9, .dim = 8, .value_dim = 2, .mask = "k <= q", .scores = {"s - 0.5 * (q - k)"}, .logits = 60};
+  laws::Case by_row = of;
+  by_row.mask = "k <= i";
+  by_row.scores = {"s - 0.5 * (i - k)"};
+  const Tensor by_position = rounding_of(laws::Draw(of)), rounding = rounding_of(laws::Draw(by_row));
+  double most = 0;
+  for (std::int64_t at = 0; at < rounding.count(); ++at) {
+    ASSERT_EQ(rounding.data<double>()[at], by_position.data<double>()[at]) << at;
+    most = std::max(most, rounding.data<double>()[at]);
+  }
+  EXPECT_GT(most, 0);
+}
+
 TEST(ScoreRounding, NeverIsNaN) {
   laws::Draw draw({.queries = 12, .keys = 12, .dim = 4, .value_dim = 4, .mask = "causal & k != 3", .logits = 100});
   store_real(draw.k_store.span(), 5 * 4, std::nan(""));
