@@ -6,9 +6,9 @@
 
 #include <heed/error.hpp>
 
+#include "base/slips.hpp"
 #include "memory.hpp"
 #include "report.hpp"
-#include "suggest.hpp"
 
 namespace heed::tool {
 namespace {
@@ -57,7 +57,7 @@ bool is_nameless(const io::TensorFile& file) {
 std::string names_of(const io::TensorFile& file, const std::string& wanted) {
   constexpr std::size_t kMost = 8;
   std::vector<std::pair<std::size_t, std::string>> names;
-  for (const auto& entry : file.entries()) names.emplace_back(wanted.empty() ? 0 : distance(wanted, entry.name), entry.name);
+  for (const auto& entry : file.entries()) names.emplace_back(wanted.empty() ? 0 : base::slips(wanted, entry.name), entry.name);
   if (names.empty()) return "a file with tensors";
   std::ranges::sort(names);
   std::string text;

@@ -5,10 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <system_error>
 
@@ -24,52 +22,12 @@ std::FILE* output() {
   return to_standard_error ? stderr : stdout;
 }
 
-/// A value in the first unit in which it is below `step`.
-template <std::size_t N>
-std::string scaled(double value, double step, const std::array<const char*, N>& units) {
-  std::size_t unit = 0;
-  while (std::abs(value) >= step && unit + 1 < N) {
-    value /= step;
-    ++unit;
-  }
-  return value == std::floor(value) && unit == 0 ? fmt::format("{:.0f} {}", value, units[unit])
-                                                 : fmt::format("{:.1f} {}", value, units[unit]);
-}
-
 bool is_number(std::string_view cell) {
   return !cell.empty() && columns_of(cell) <= 14 &&
          (std::isdigit(static_cast<unsigned char>(cell[0])) != 0 || cell == "-" || cell == "inf");
 }
 
 }  // namespace
-
-std::string bytes_text(double bytes) {
-  return scaled(bytes, 1024, std::array{"B", "KiB", "MiB", "GiB", "TiB", "PiB"});
-}
-
-std::string seconds_text(double seconds) {
-  if (seconds < 1e-3) return fmt::format("{:.0f} us", seconds * 1e6);
-  if (seconds < 1) return fmt::format("{:.1f} ms", seconds * 1e3);
-  if (seconds < 120) return fmt::format("{:.2f} s", seconds);
-  const auto whole = std::llround(std::min(seconds, 1e15));
-  if (whole < 7200) return fmt::format("{} min {} s", whole / 60, whole % 60);
-  return fmt::format("{} h {} min", count_text(whole / 3600), whole % 3600 / 60);
-}
-
-std::string count_text(std::int64_t count) {
-  std::string digits = std::to_string(count);
-  const std::size_t first = count < 0 ? 1 : 0;
-  for (std::size_t at = digits.size(); at > first + 3; at -= 3) digits.insert(at - 3, ",");
-  return digits;
-}
-
-std::string percent_text(double share) {
-  return fmt::format("{:.1f} %", 100 * share);
-}
-
-std::string flop_text(double flop) {
-  return scaled(flop, 1000, std::array{"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"});
-}
 
 std::string one_line(std::string_view text) {
   std::string line;

@@ -1,23 +1,16 @@
-// What the tool says: numbers in human units, aligned tables, and standard output whose failures are not lost.
+// What the tool says: lines, aligned tables, and standard output whose failures are not lost.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/units.hpp"
+
 namespace heed::tool {
 
-/// "1.4 MiB"
-[[nodiscard]] std::string bytes_text(double bytes);
-/// "12.3 ms", "4.10 s", "3 min 20 s"
-[[nodiscard]] std::string seconds_text(double seconds);
-/// "2,224"
-[[nodiscard]] std::string count_text(std::int64_t count);
-/// 0.263 -> "26.3 %"
-[[nodiscard]] std::string percent_text(double share);
-/// "12.3 GFLOP"
-[[nodiscard]] std::string flop_text(double flop);
+using base::bytes_text, base::seconds_text, base::count_text, base::percent_text, base::flop_text;
+
 /// A name from a file on one line, control characters written as escapes.
 [[nodiscard]] std::string one_line(std::string_view text);
 /// Terminal columns of UTF-8 text made of narrow characters.

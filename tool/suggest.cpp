@@ -1,26 +1,11 @@
 #include "suggest.hpp"
 
 #include <algorithm>
-#include <numeric>
 
+#include "base/slips.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
-
-std::size_t distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 namespace {
 
 const CLI::App& chosen(const CLI::App& app) {
@@ -43,7 +28,7 @@ std::string nearest(const CLI::App& app, const std::string& unknown) {
   std::string best;
   std::size_t least = word.size() / 3;
   for (const std::string& name : known_names(app)) {
-    const std::size_t changes = distance(word, name);
+    const std::size_t changes = base::slips(word, name);
     if (changes <= least && (best.empty() || changes < least)) {
       least = changes;
       best = name;

@@ -14,7 +14,4 @@ namespace heed::tool {
 /// One line for an error of the parser; an unknown name comes with the nearest known one.
 [[nodiscard]] std::string parse_message(const CLI::App& app, const CLI::ParseError& error);
 
-/// Insertions, deletions and exchanges that make one word of the other (Levenshtein).
-[[nodiscard]] std::size_t distance(const std::string& a, const std::string& b);
-
 }  // namespace heed::tool

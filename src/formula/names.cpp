@@ -2,8 +2,8 @@
 #include "formula/names.hpp"
 
 #include <algorithm>
-#include <vector>
 
+#include "base/slips.hpp"
 #include "formula/named.hpp"
 #include "formula/node.hpp"
 
@@ -15,22 +15,6 @@ bool is_letter(char c) {
 }
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
-}
-
-// Optimal string alignment: d[i][j] = slips between the first i letters of a and the first j of b.
-std::size_t slips(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t exchange = d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, exchange});
-      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-    }
-  }
-  return d[a.size()][b.size()];
 }
 
 }  // namespace
@@ -61,7 +45,7 @@ std::string nearest(std::string_view name, std::span<const std::string> candidat
   if (name.size() < 2 || name.size() > kLongest) return best;
   for (const std::string& candidate : candidates) {
     if (candidate.size() < 2 || candidate.size() > kLongest) continue;
-    const std::size_t distance = slips(name, candidate);
+    const std::size_t distance = base::slips(name, candidate);
     if (distance < fewest) {
       fewest = distance;
       best = candidate;

@@ -12,7 +12,7 @@ namespace heed::formula {
 /// What the name already is: "symbol", "function", "named mask", "literal"; empty when a table may have it. Named scores are only
 /// ever called, so a table may share their name: bias(bias), s + bias[h, k].
 [[nodiscard]] std::string_view taken_by(std::string_view name);
-/// The candidate with the fewest typing slips (insertion, deletion, exchange, swap of neighbours), or nothing when none is near.
+/// The candidate with the fewest typing slips (base/slips.hpp), or nothing when none is near.
 [[nodiscard]] std::string nearest(std::string_view name, std::span<const std::string> candidates);
 
 }  // namespace heed::formula

@@ -1,39 +1,14 @@
 // explain: the plan in words, a line per fact.
-#include <cstdio>
 #include <sstream>
 
+#include "base/units.hpp"
 #include "plan/body.hpp"
 
 namespace heed::plan {
 namespace {
 
-std::string bytes_text(double bytes) {
-  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  int unit = 0;
-  while (bytes >= 1024 && unit < 5) {
-    bytes /= 1024;
-    ++unit;
-  }
-  char text[32];
-  std::snprintf(text, sizeof text, unit ? "%.1f %s" : "%.0f %s", bytes, kUnits[unit]);
-  return text;
-}
-
-std::string seconds_text(double seconds) {
-  char text[32];
-  if (seconds < 1e-3)
-    std::snprintf(text, sizeof text, "%.0f us", seconds * 1e6);
-  else if (seconds < 1)
-    std::snprintf(text, sizeof text, "%.1f ms", seconds * 1e3);
-  else
-    std::snprintf(text, sizeof text, "%.2f s", seconds);
-  return text;
-}
-
-std::string percent(std::int64_t part, std::int64_t whole) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f %%", whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0.0);
-  return text;
+double share(std::int64_t part, std::int64_t whole) {
+  return whole ? static_cast<double>(part) / static_cast<double>(whole) : 0.0;
 }
 
 std::string align_text(const Align& align) {
@@ -71,14 +46,14 @@ std::string explain(const Plan& plan) {
   text << "kernel    " << plan.kernel() << ", " << plan.threads() << (plan.threads() == 1 ? " thread\n" : " threads\n");
   for (const Refusal& refusal : plan.refusals()) text << "  not     " << refusal.kernel << ": " << refusal.reason << "\n";
   text << "tiles     " << tiles.total() << " of " << formula::kTile << " x " << formula::kTile << ": " << tiles.empty << " empty ("
-       << percent(tiles.empty, tiles.total()) << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
-  text << "scratch   " << bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take "
-       << bytes_text(static_cast<double>(plan.square_bytes())) << "\n";
-  text << "planned   in " << seconds_text(plan.planning_seconds()) << "\n";
+       << base::percent_text(share(tiles.empty, tiles.total())) << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
+  text << "scratch   " << base::bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take "
+       << base::bytes_text(static_cast<double>(plan.square_bytes())) << "\n";
+  text << "planned   in " << base::seconds_text(plan.planning_seconds()) << "\n";
   const Expected expected = plan.expected();
   text << "expected  "
-       << (expected.limit.empty() ? "no estimate" : "about " + seconds_text(expected.seconds) + ", bound by " + expected.limit) << "; "
-       << plan.flops() / 1e9 << " GFLOP\n";
+       << (expected.limit.empty() ? "no estimate" : "about " + base::seconds_text(expected.seconds) + ", bound by " + expected.limit)
+       << "; " << plan.flops() / 1e9 << " GFLOP\n";
   return text.str();
 }
 
