@@ -26,7 +26,7 @@ Tensor spoiled(const Tensor& exact, double error, bool everywhere) {
 }
 
 struct Counts {
-  int wrong = 0, wrong_before = 0;  // with the term for the rounding of scores, and without
+  int wrong = 0, wrong_without = 0;  // with the term for the rounding of scores, and without
 };
 
 Counts judge_draws(DType dtype, double deviation, std::uint64_t draws) {
@@ -41,14 +41,14 @@ Counts judge_draws(DType dtype, double deviation, std::uint64_t draws) {
     for (const std::string& kernel : fast_kernels()) {
       const Result result = run(draw, kernel);
       counts.wrong += violation(result, exact, plain, dtype).empty() ? 0 : 1;
-      counts.wrong_before += judged(result.o, false).holds() ? 0 : 1;
+      counts.wrong_without += judged(result.o, false).holds() ? 0 : 1;
     }
-    const reference::Accuracy bounds = judged(exact.o, true), before = judged(exact.o, false);
+    const reference::Accuracy bounds = judged(exact.o, true), without = judged(exact.o, false);
     EXPECT_FALSE(judged(spoiled(exact.o, 4 * bounds.max_bound, false), true).holds()) << seed;
     EXPECT_FALSE(judged(spoiled(exact.o, 4 * bounds.rms_bound, true), true).holds()) << seed;
     if (deviation == 1) {
-      EXPECT_EQ(bounds.max_bound, before.max_bound) << seed;
-      EXPECT_EQ(bounds.rms_bound, before.rms_bound) << seed;
+      EXPECT_EQ(bounds.max_bound, without.max_bound) << seed;
+      EXPECT_EQ(bounds.rms_bound, without.rms_bound) << seed;
     }
   }
   return counts;
@@ -64,19 +64,19 @@ TEST(AccuracyRule, DoesNotCryWolf) {
 }
 
 /// Scores of the size of 2500: without the term a draw in four is called wrong.
-TEST(AccuracyRule, DidCryWolf) {
+TEST(AccuracyRule, CriesWolfWithoutTheTerm) {
   const Counts counts = judge_draws(DType::kF32, 50, 25);
   EXPECT_EQ(counts.wrong, 0);
-  EXPECT_GT(counts.wrong_before, 0);
+  EXPECT_GT(counts.wrong_without, 0);
 }
 
-/// Where scores are small the rule is what it was, and naive's luck with it: one draw in some thousand may fail.
+/// Where scores are small the rule knows no such term, and has naive's luck: one draw in some thousand may fail.
 TEST(SlowAccuracyRule, DoesNotCryWolfInAThousandDraws) {
   for (const DType dtype : kDtypes) {
     for (const double deviation : {1.0, 5.0, 20.0, 50.0}) {
       const Counts counts = judge_draws(dtype, deviation, 1000);
       RecordProperty(std::string(name_of(dtype)) + "_" + std::to_string(static_cast<int>(deviation)),
-                     std::to_string(counts.wrong) + " of which without the term " + std::to_string(counts.wrong_before));
+                     std::to_string(counts.wrong) + " of which without the term " + std::to_string(counts.wrong_without));
       if (deviation > 1)
         EXPECT_EQ(counts.wrong, 0) << name_of(dtype) << " " << deviation;
       else

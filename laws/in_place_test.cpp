@@ -11,6 +11,7 @@
 
 #include "kernel/table.hpp"
 #include "laws/support/case.hpp"
+#include "laws/support/refusal.hpp"
 
 namespace heed::laws {
 namespace {
@@ -139,14 +140,6 @@ TEST(InPlace, PackedTensorsAreFine) {
   }
 }
 
-std::string refusal(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 void expect_refused(const std::function<void()>& act, const std::string& first, const std::string& second) {
   const std::string message = refusal(act);
   EXPECT_NE(message.find("shares memory"), std::string::npos) << "'" << message << "' " << first << " " << second;

@@ -10,22 +10,13 @@
 #include <heed/heed.hpp>
 
 #include "laws/support/case.hpp"
+#include "laws/support/refusal.hpp"
 
 namespace heed::laws {
 namespace {
 
 Problem small() {
   return {.heads = 2, .kv_heads = 2, .queries = 4, .keys = 4, .dim = 8, .value_dim = 8};
-}
-
-/// The message of the Error that `act` throws, or "" when it throws none.
-std::string refusal(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 void expect_refusal(const std::function<void(Problem&)>& spoil, const std::vector<std::string>& says) {

@@ -152,10 +152,6 @@ const std::vector<std::string>& fast_kernels() {
   static const auto kNames = kernels_that([](const kernel::Kernel& kernel) { return kernel.name != "reference"; });
   return kNames;
 }
-const std::vector<std::string>& fused_kernels() {
-  static const auto kNames = kernels_that([](const kernel::Kernel& kernel) { return kernel.fused; });
-  return kNames;
-}
 
 Tensor poisoned(DType dtype, const Dims& shape) {
   Tensor tensor(dtype, shape);

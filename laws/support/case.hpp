@@ -49,10 +49,9 @@ struct Draw {
   [[nodiscard]] Problem problem() const;
 };
 
-/// The kernels of the table that take a plain problem on this machine; those that compute in float32 tiles; the fused ones.
+/// The kernels of the table that take a plain problem on this machine; those that compute in float32 tiles.
 [[nodiscard]] const std::vector<std::string>& kernels();
 [[nodiscard]] const std::vector<std::string>& fast_kernels();
-[[nodiscard]] const std::vector<std::string>& fused_kernels();
 
 struct Result {
   Tensor o{}, lse{}, maximum{}, entropy{}, effective{}, visible{};

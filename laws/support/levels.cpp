@@ -51,9 +51,4 @@ void lower_to(const std::string& name) {
   kernel::simd::limit(level->simd);
 }
 
-void lift() {
-  base::limit_cpu({});
-  kernel::simd::limit("");
-}
-
 }  // namespace heed::laws

@@ -23,7 +23,5 @@ struct Level {
 
 /// From now on. Throws Error where no level below is called so.
 void lower_to(const std::string& name);
-/// Back to the whole machine.
-void lift();
 
 }  // namespace heed::laws
