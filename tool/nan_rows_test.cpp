@@ -1,6 +1,7 @@
 // Rows that are NaN are counted and named by every verb that reports a result, and told apart from rows that see no key.
 #include <cmath>
 
+#include "io/safetensors.hpp"
 #include "test_support.hpp"
 
 namespace heed::tool::test {
@@ -68,7 +69,22 @@ TEST_F(NanRowsTest, OfOAloneCountToo) {
   EXPECT_NE(found.at("heads").at(0).at("top_key"), -1);
 }
 
-/// Sixteen rows are compared, and query 17 among them though it is not one of the sample.
+/// Each row sees its own value alone; an infinite one is no NaN.
+TEST_F(NanRowsTest, OfAnyElementType) {
+  for (const DType dtype : {DType::kF64, DType::kF32, DType::kF16, DType::kBF16}) {
+    Tensor q(dtype, {1, 1, 9, 4});
+    io::write_safetensors(at("q.safetensors"), "q", q.view());
+    store_real(q.span(), 5 * 4 + 3, std::nan(""));
+    store_real(q.span(), 7 * 4, HUGE_VAL);
+    io::write_safetensors(at("v.safetensors"), "v", q.view());
+    const auto found =
+        json({"attend", "--q", "q.safetensors", "--k", "q.safetensors", "--v", "v.safetensors", "--mask", "q == k"}).at("nan_rows");
+    EXPECT_EQ(found.at("count"), 1) << name_of(dtype);
+    EXPECT_EQ(found.at("first").at("row"), 5) << name_of(dtype);
+  }
+}
+
+/// Four queries are sampled, 24 rows; query 17 is compared with them though it is not one of the sample.
 TEST_F(NanRowsTest, CheckComparesThem) {
   const auto found = json(with({"check"}, {"--rows", "24"}));
   EXPECT_EQ(found.at("nan_rows").at("count"), 1);
@@ -83,6 +99,8 @@ TEST_F(NanRowsTest, CheckComparesThem) {
 
 TEST_F(NanRowsTest, NothingIsSaidWhereThereAreNone) {
   const Ran ran = heed({"attend", "--q", "k.npy", "--k", "k.npy", "--v", "k.npy", "--stats"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_NE(ran.out.find("nats"), std::string::npos) << ran.out;
   EXPECT_EQ(ran.out.find("NaN"), std::string::npos) << ran.out;
 }
 
