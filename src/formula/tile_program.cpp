@@ -31,7 +31,6 @@ struct Affine {
   std::int64_t q = 0, k = 0;
 };
 
-/// `same(a, b)`: the factors of a - b cancel, so that it is a matter of k - q.
 Affine affine_of(const Step& step, std::span<const Step> steps, std::span<const Affine> before) {
   constexpr std::int64_t kMost = std::int64_t{1} << 30;
   if (step.type != Type::kInteger) return {};

@@ -1,5 +1,5 @@
 // One table of what files begin with, in the order in which it is asked; what heed reads is in it with the rest.
-// Checked in content_test.cpp.
+// Checked in tensor_file_test.cpp.
 #include "io/content.hpp"
 
 #include <algorithm>

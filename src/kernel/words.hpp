@@ -4,7 +4,7 @@
 // lanes, so maximum, sum and rescaling of a row of attention are vertical, and no result of one query touches another.
 // Qt is [D, 64] (queries transposed, scaled), O is [Dv, 64] (the output transposed, not yet divided by l).
 // `lanes`: how many of the 64 queries exist; words may compute all lanes, but results of lanes beyond are never read.
-// Every word is one line of the textbook; its meaning is the comment, and the tests in each machine's folder checks each against that in
+// Every word is one line of the textbook; its meaning is the comment, and the tests in each machine's folder check it against that in
 // double.
 #pragma once
 
