@@ -82,6 +82,21 @@ TEST(Refusals, OfFormulas) {
 }
 
 /// A condition that reads s may come out either way: what a plan lets through has a value whatever the scores are.
+/// A box of positions holds rows of one entry where it holds none of another.
+TEST(Refusals, OfARowOfAnyEntryWhereverItStands) {
+  const Tensor table(DType::kF32, {4, 1});
+  for (const std::vector<std::int64_t>& offsets : {std::vector<std::int64_t>{0, 50}, {50, 0}, {3, -2}}) {
+    expect_refusal(
+        [&](Problem& p) {
+          p.batch = 2;
+          p.align = Align::at(offsets);
+          p.tables = {{"m", table.view()}};
+          p.scores = {parse("s + m[i, b]", p.tables)};
+        },
+        {"out of range: m[0, 1]", "b = 1", "i = 0"});
+  }
+}
+
 TEST(Refusals, OfWhatSomeScoreCanReach) {
   const std::vector<float> ten(10, 1.0F);
   const auto score = [&](const char* text, const char* mask = "true") {

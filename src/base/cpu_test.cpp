@@ -52,12 +52,14 @@ TEST(Cpu, PretendsAndStops) {
 
 TEST(Cpu, HasNothingBeyondItsLimit) {
   const Cpu level = real_cpu();
+  limit_cpu({});
+  const Cpu whole = real_cpu();
   for (const bool bf16 : {false, true}) {
-    limit_cpu(Cpu{.avx512_bf16 = bf16});
+    limit_cpu(Cpu{.avx512_bf16 = bf16, .amx_bf16 = !bf16});
     pretend_cpu({});
     for (const Cpu& limited : {real_cpu(), cpu()}) {
-      EXPECT_EQ(limited.avx512_bf16, bf16 && limited.avx512_bf16);
-      EXPECT_FALSE(limited.amx_bf16);
+      EXPECT_EQ(limited.avx512_bf16, bf16 && whole.avx512_bf16);
+      EXPECT_EQ(limited.amx_bf16, !bf16 && whole.amx_bf16);
     }
   }
   limit_cpu(Cpu{.avx512_bf16 = true, .amx_bf16 = true});  // a limit brings nothing that is not there

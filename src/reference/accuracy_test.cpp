@@ -107,6 +107,15 @@ TEST(Judge, NaNMustBeWhereItBelongs) {
   EXPECT_TRUE(judged({kNaN, kNaN}, {kNaN, kNaN}, {kNaN, kNaN}).holds());
 }
 
+TEST(Judge, WhatIsBeyondTheTypeMustBeTheSameInfinity) {
+  const std::vector<double> truth{1e39, 1}, naive{kInf, 1};
+  EXPECT_TRUE(judged({kInf, 1}, truth, naive).holds());
+  EXPECT_FALSE(judged({-kInf, 1}, truth, naive).holds());
+  EXPECT_FALSE(judged({3.4e38, 1}, truth, naive).holds());
+  EXPECT_FALSE(judged({kInf, 2}, truth, naive).holds());  // naive's infinity allows the other places nothing
+  EXPECT_FALSE(judged({kInf, 1}, {3e38, 1}, {3e38, 1}).holds());
+}
+
 double statistic(const std::vector<double>& result, const std::vector<double>& truth, const std::vector<double>& lse) {
   return statistic_error(row(result).view(), row(truth).view(), row(lse).view());
 }
