@@ -217,6 +217,10 @@ TEST(InPlace, AMergeTakesInPartAfterPart) {
   reversed.data = results[1].o.data<float>() + 8 * 8;
   reversed.strides[2] = -8;
   expect_refused([&] { merge(two, {}, reversed, lse.span()); }, "o", "o of part 1");
+  TensorSpan turned = results[1].lse.span();
+  turned.data = results[1].lse.data<float>() + 8;
+  turned.strides[2] = -1;
+  expect_refused([&] { merge(two, {}, o.span(), turned); }, "lse", "lse of part 1");
 }
 
 }  // namespace
