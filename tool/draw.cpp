@@ -11,6 +11,7 @@
 #include "memory.hpp"
 #include "outputs.hpp"
 #include "picture.hpp"
+#include "progress.hpp"
 #include "report.hpp"
 #include "verbs.hpp"
 
@@ -78,7 +79,10 @@ int run(const DrawOptions& options) {
   problem.align = align_from(options.align);
   std::vector<Target> targets;
   asking_for("the tiles of the mask");
-  const Plan plan(problem);
+  const Plan plan = [&] {
+    const Progress progress("finding the tiles", 0);
+    return Plan(problem);
+  }();
   if (!options.out.empty()) {
     targets.push_back(picture_target("--out", options.out, [&] { return mask_canvas(plan, options.batch, options.head); }));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace heed::tool {
 /// A grid of cells, each with the share of its places that are seen.
 struct Cells {
   int rows = 0, columns = 0;
+  bool sampled = false;         ///< some cell holds more places than were looked at, and its share is an estimate
   std::vector<float> shares{};  ///< [rows, columns]
   [[nodiscard]] float at(int row, int column) const {
     return shares[static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(column)];
@@ -24,8 +26,10 @@ struct Cells {
 };
 
 /// The Tq x Tk places of one head in `rows` x `columns` cells. Cells whose verdict is Empty or Full cost one interval evaluation; of others
-/// at most 16 x 16 places are looked at.
-[[nodiscard]] Cells cells_of(const Plan& plan, std::int64_t b, std::int64_t h, int rows, int columns);
+/// at most 16 x 16 places are looked at, one drawn from each of as many equal parts (by a fixed rule: the picture is the same every time).
+/// `row_done` is called after each row with how many are done.
+[[nodiscard]] Cells cells_of(const Plan& plan, std::int64_t b, std::int64_t h, int rows, int columns,
+                             const std::function<void(int)>& row_done = {});
 
 /// Half blocks, two rows of cells in one line of text, for cells that are single places; no frame.
 [[nodiscard]] std::vector<std::string> half_blocks(const Cells& cells);

@@ -8,14 +8,13 @@
 #include <heed/error.hpp>
 #include <nlohmann/json.hpp>
 
-#include "formula/formula.hpp"
 #include "inputs.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
 namespace {
 
-constexpr int kMostThreads = 4096;
+constexpr int kMostThreads = 1024;  // the library's own limit
 
 /// "BTHD" of "bthd" or "B T H D": the order of the axes, without B where there is one batch entry.
 std::string axes_from(const std::string& text, const std::string& where) {
@@ -239,12 +238,7 @@ Align align_from(const std::string& text, const std::string& where) {
 
 Expr parse_option(const std::string& option, const std::string& text, const Tables& tables) {
   try {
-    Expr expression = parse(text, tables);
-    if (option == "--score")
-      (void)formula::Formula::score({&expression, 1}, tables);
-    else
-      (void)formula::Formula::mask(expression, tables);
-    return expression;
+    return option == "--score" ? parse_score(text, tables) : parse_mask(text, tables);
   } catch (const Error& error) {
     Error::Parts parts = error.parts();
     parts.where = option + (parts.where.empty() ? "" : ", " + parts.where);

@@ -18,7 +18,8 @@ namespace heed::tool {
 [[nodiscard]] std::string percent_text(double share);
 /// "12.3 GFLOP"
 [[nodiscard]] std::string flop_text(double flop);
-/// A name from a file on one line, control characters written as escapes.
+/// A name from a file on one line: control and format characters (terminal codes, bidirectional overrides, zero widths) and bytes that
+/// are no UTF-8 are written as escapes.
 [[nodiscard]] std::string one_line(std::string_view text);
 /// Terminal columns of UTF-8 text made of narrow characters.
 [[nodiscard]] std::size_t columns_of(std::string_view text);

@@ -1,7 +1,10 @@
 #include "suggest.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
+
+#include <heed/error.hpp>
 
 #include "report.hpp"
 
@@ -37,18 +40,41 @@ std::vector<std::string> known_names(const CLI::App& app) {
   return names;
 }
 
+/// Words that people try for a verb or an option of heed's.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kMeant{{{"attention", "attend"},
+                                                                                {"run", "attend"},
+                                                                                {"compute", "attend"},
+                                                                                {"benchmark", "bench"},
+                                                                                {"verify", "check"},
+                                                                                {"test", "check"},
+                                                                                {"show", "draw"},
+                                                                                {"plot", "draw"},
+                                                                                {"plan", "explain"},
+                                                                                {"help", "--help"},
+                                                                                {"demo", "example"},
+                                                                                {"catalog", "list"},
+                                                                                {"catalogue", "list"},
+                                                                                {"manual", "man"},
+                                                                                {"completion", "completions"},
+                                                                                {"--bias", "--score"},
+                                                                                {"--output", "--out"},
+                                                                                {"--alignment", "--align"}}};
+
 /// " (did you mean --mask?)", or nothing where no name is near.
 std::string nearest(const CLI::App& app, const std::string& unknown) {
   const std::string word = unknown.substr(0, unknown.find('='));
+  const std::vector<std::string> names = known_names(app);
   std::string best;
   std::size_t least = word.size() / 3;
-  for (const std::string& name : known_names(app)) {
+  for (const std::string& name : names) {
     const std::size_t changes = distance(word, name);
     if (changes <= least && (best.empty() || changes < least)) {
       least = changes;
       best = name;
     }
   }
+  const auto* const meant = std::ranges::find(kMeant, word, &std::pair<std::string_view, std::string_view>::first);
+  if (best.empty() && meant != kMeant.end() && std::ranges::find(names, meant->second) != names.end()) best = meant->second;
   return best.empty() ? "" : " (did you mean " + best + "?)";
 }
 
@@ -66,6 +92,22 @@ std::vector<std::string> arguments(int argc, char** argv) {
   }
   std::reverse(list.begin(), list.end());
   return list;
+}
+
+std::string unknown_verb(const CLI::App& app) {
+  if (&chosen(app) != &app) return "";
+  for (const std::string& extra : app.remaining(true)) {
+    if (!extra.starts_with('-')) return "unknown verb " + one_line(extra) + nearest(app, extra) + "; see heed --help";
+  }
+  return "";
+}
+
+void refuse_empty_values(const CLI::App& app) {
+  for (const CLI::Option* option : chosen(app).get_options()) {
+    for (const std::string& value : option->results()) {
+      if (value.empty()) throw Error({"an empty value", option->get_name(), option->get_type_name(), "\"\""});
+    }
+  }
 }
 
 std::string parse_message(const CLI::App& app, const CLI::ParseError& error) {

@@ -17,4 +17,10 @@ namespace heed::tool {
 /// Insertions, deletions and exchanges that make one word of the other (Levenshtein).
 [[nodiscard]] std::size_t distance(const std::string& a, const std::string& b);
 
+/// The error when help is asked of a verb that is not there ("heed grad --help"); empty: it is.
+[[nodiscard]] std::string unknown_verb(const CLI::App& app);
+
+/// Throws Error for an option that was given an empty value.
+void refuse_empty_values(const CLI::App& app);
+
 }  // namespace heed::tool
