@@ -54,7 +54,7 @@ int parse_and_run(int argc, char** argv) {
   try {
     app.parse(arguments(argc, argv));
   } catch (const CLI::CallForHelp&) {
-    if (const std::string unknown = unknown_verb(app); !unknown.empty()) return fail(2, unknown);
+    if (const std::string unknown = unknown_verb(app); !unknown.empty()) return fail(2, {unknown.c_str()});
     task = [&app] {
       say(app.help());
       return 0;
