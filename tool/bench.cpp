@@ -24,6 +24,7 @@
 #include "base/threads.hpp"
 #include "limits.hpp"
 #include "memory.hpp"
+#include "numbers.hpp"
 #include "progress.hpp"
 #include "report.hpp"
 #include "series.hpp"
@@ -34,6 +35,7 @@ namespace {
 
 constexpr double kSecondsOfRuns = 2.0;                     // when --repeat does not say how often
 constexpr double kSquareLimit = 2.0 * 1024 * 1024 * 1024;  // bytes of S x S that classic is given here
+constexpr const char* kSizeGroup = "Sizes";
 constexpr int kLeastRuns = 3, kMostRuns = 1000;
 
 /// A size option: one value, or a list that makes a row for each.
@@ -129,6 +131,7 @@ Loaded prepare(const BenchOptions& options, std::size_t row) {
 
 void fill_inputs(const BenchOptions& options, Loaded& loaded) {
   const Problem& p = loaded.problem;
+  const Progress progress("making the inputs", 0);
   std::mt19937_64 random(options.seed);
   loaded.owned["q"] = random_tensor(p.dtype, {p.batch, p.heads, p.queries, p.dim}, random);
   loaded.owned["k"] = random_tensor(p.dtype, {p.batch, p.kv_heads, p.keys, p.dim}, random);
@@ -146,6 +149,7 @@ std::int64_t visible_pairs(const Plan& plan, const Inputs& inputs) {
   problem.statistics = true;
   problem.kernel = problem.dtype == DType::kF64 ? "reference" : "simd";
   problem.strict = false;
+  const Progress progress("counting what is seen", 0);
   Tensor visible(DType::kI64, {problem.batch, problem.heads, problem.queries});
   Plan(problem).run(inputs, {.visible = visible.span()});
   return std::accumulate(visible.data<std::int64_t>(), visible.data<std::int64_t>() + visible.count(), std::int64_t{0});
@@ -167,7 +171,7 @@ struct Contender {
   Tensor o, lse;
   double best = INFINITY;
   explicit Contender(const Problem& p)
-      : plan(p),
+      : plan(make_plan(p)),
         o(make_tensor("O", p.dtype, {p.batch, p.heads, p.queries, p.value_dim})),
         lse(make_tensor("L", p.dtype == DType::kF64 ? DType::kF64 : DType::kF32, {p.batch, p.heads, p.queries})) {}
   double run(const Inputs& inputs) {
@@ -289,11 +293,7 @@ int run_limits(const BenchOptions& options) {
 /// `peak` and `limits` are measured by the first row and serve all.
 Report measure(const BenchOptions& options, std::size_t row, double& peak, std::optional<plan::Limits>& limits) {
   Report report{.loaded = prepare(options, row), .kernel = nullptr, .classic = nullptr, .no_classic = "", .flop = {}};
-  asking_for("the plan");
-  {
-    const Progress progress("planning", 0);
-    report.kernel = std::make_unique<Contender>(report.loaded.problem);
-  }
+  report.kernel = std::make_unique<Contender>(report.loaded.problem);
   const Plan& plan = report.kernel->plan;
   fill_inputs(options, report.loaded);
   report.no_classic = without_classic(options, plan);
@@ -400,20 +400,16 @@ void add_bench(CLI::App& app, Task& task) {
   CLI::App* const verb =
       app.add_subcommand("bench", "time, GFLOP/s, share of the measured peak and scratch, beside classic in the same run");
   for (SizeOption* size : options->sizes()) {
-    verb->add_option(size->name, size->values, size->what)
-        ->type_name("N[,N...]")
-        ->delimiter(',')
-        ->allow_extra_args(false)
-        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40).description(""));
+    const auto take = [size](const std::string& text) { size->values = integers_from(size->name, text, {1, std::int64_t{1} << 40}); };
+    verb->add_option_function<std::string>(size->name, take, size->what)->type_name("N[,N...]")->group(kSizeGroup);
   }
-  verb->add_option("--dtype", options->dtype, "f32, bf16, f16 or f64; default bf16")->type_name("TYPE");
-  verb->add_option("--seed", options->seed, "of the random inputs; default 1")->type_name("N");
-  verb->add_flag("--alone", options->alone, "without classic beside it");
-  verb->add_option("--repeat", options->repeat, "runs; default: what fits into 2 s, at least 3")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1'000'000).description(""));
+  verb->add_option("--dtype", options->dtype, "f32, bf16, f16 or f64; default bf16")->type_name("TYPE")->group(kSizeGroup);
+  add_whole(*verb, "--seed", options->seed, {.first = 0}, "of the random inputs; default 1")->group(kRunGroup);
+  verb->add_flag("--alone", options->alone, "without classic beside it")->group(kRunGroup);
+  add_whole(*verb, "--repeat", options->repeat, {1, 1'000'000}, "runs; default: what fits into 2 s, at least 3")->group(kRunGroup);
   verb->add_flag("--limits", options->limits,
-                 "what this machine can do at most, and the share of it that the run used; alone without a problem");
+                 "what this machine can do at most, and the share of it that the run used; alone without a problem")
+      ->group(kRunGroup);
   add_mask_options(*verb, *options);
   add_score_options(*verb, *options);
   add_run_options(*verb, *options);

@@ -75,6 +75,16 @@ bool unseen(char32_t code) {
   return std::ranges::any_of(kRanges, [code](const auto& range) { return code >= range[0] && code <= range[1]; });
 }
 
+/// One character as people may see it.
+std::string shown(std::string_view bytes, const Character& character) {
+  if (bytes == "\n") return "\\n";
+  if (bytes == "\t") return "\\t";
+  if (!character.valid || character.code < 0x20 || character.code == 0x7f)
+    return fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[0]));
+  if (unseen(character.code)) return fmt::format("\\u{{{:x}}}", static_cast<std::uint32_t>(character.code));
+  return std::string(bytes);
+}
+
 }  // namespace
 
 std::string bytes_text(double bytes) {
@@ -109,18 +119,20 @@ std::string one_line(std::string_view text) {
   std::string line;
   for (std::size_t at = 0; at < text.size();) {
     const Character next = character_at(text, at);
-    const std::string_view bytes = text.substr(at, next.bytes);
+    line += shown(text.substr(at, next.bytes), next);
     at += next.bytes;
-    if (bytes == "\n")
-      line += "\\n";
-    else if (bytes == "\t")
-      line += "\\t";
-    else if (!next.valid || next.code < 0x20 || next.code == 0x7f)
-      line += fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[0]));
-    else if (unseen(next.code))
-      line += fmt::format("\\u{{{:x}}}", next.code);
-    else
-      line += bytes;
+  }
+  return line;
+}
+
+std::string first_characters(std::string_view text, std::size_t columns) {
+  std::string line;
+  for (std::size_t at = 0; at < text.size();) {
+    const Character next = character_at(text, at);
+    const std::string one = shown(text.substr(at, next.bytes), next);
+    if (columns_of(line) + columns_of(one) > columns) break;
+    line += one;
+    at += next.bytes;
   }
   return line;
 }

@@ -1,8 +1,9 @@
 #include "suggest.hpp"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
+#include <string_view>
+#include <utility>
 
 #include <heed/error.hpp>
 
@@ -40,30 +41,71 @@ std::vector<std::string> known_names(const CLI::App& app) {
   return names;
 }
 
-/// Words that people try for a verb or an option of heed's.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kMeant{{{"attention", "attend"},
-                                                                                {"run", "attend"},
-                                                                                {"compute", "attend"},
-                                                                                {"benchmark", "bench"},
-                                                                                {"verify", "check"},
-                                                                                {"test", "check"},
-                                                                                {"show", "draw"},
-                                                                                {"plot", "draw"},
-                                                                                {"plan", "explain"},
-                                                                                {"help", "--help"},
-                                                                                {"demo", "example"},
-                                                                                {"catalog", "list"},
-                                                                                {"catalogue", "list"},
-                                                                                {"manual", "man"},
-                                                                                {"completion", "completions"},
-                                                                                {"--bias", "--score"},
-                                                                                {"--output", "--out"},
-                                                                                {"--alignment", "--align"}}};
+struct Meant {
+  std::string_view name, words;  ///< what it is here; the words that people try for it, American where spellings differ
+};
+constexpr Meant kMeant[] = {
+    {"attend", " attention attn run compute calculate forward analyze infer "},
+    {"bench", " benchmark time perf measure profile speed "},
+    {"check", " verify test validate compare "},
+    {"draw", " show plot visualize view render picture paint mask color "},
+    {"explain", " plan why describe info inspect "},
+    {"example", " demo try tour "},
+    {"list", " catalog ls masks scores kernels "},
+    {"man", " manual manpage docs "},
+    {"completions", " completion complete "},
+    {"--help", " help usage "},
+    {"--version", " version "},
+    {"--mask", " --mask-mod --attn-mask --attention-mask --causal --window --pattern "},
+    {"--score", " --bias --score-mod --softcap --alibi --attn-bias "},
+    {"--table", " --bind --operand --lookup "},
+    {"--align", " --alignment --offset --position "},
+    {"--scale", " --softmax-scale --sm-scale --temperature "},
+    {"--layout", " --order --axes --format "},
+    {"--out", " --output --write --save --result "},
+    {"--lse", " --logsumexp --log-sum-exp --softmax-lse "},
+    {"--q", " --query --queries "},
+    {"--k", " --key --keys "},
+    {"--v", " --value --values "},
+    {"--stats", " --statistics --summarize --summary "},
+    {"--map", " --heatmap --picture --plot --visualize --image "},
+    {"--map-size", " --resolution --pool --size "},
+    {"--weights", " --probs --probabilities --attention --attn --attn-weights "},
+    {"--maximum", " --max --rowmax "},
+    {"--visible", " --count --counts --seen "},
+    {"--effective", " --perplexity "},
+    {"--threads", " --num-threads --jobs --cores --workers --parallelize "},
+    {"--kernel", " --backend --implementation --algorithm "},
+    {"--t", " --n --seq --seqlen --length --tokens "},
+    {"--tq", " --queries "},
+    {"--tk", " --keys "},
+    {"--d", " --dim --head-dim --headdim "},
+    {"--heads", " --num-heads --q-heads "},
+    {"--kv-heads", " --num-kv-heads --kv --groups "},
+    {"--dtype", " --type --precision "},
+    {"--repeat", " --iterations --iters --runs "},
+    {"--limits", " --peak --roofline "},
+};
+
+/// A word as it is spelt in America: analyse, visualise, catalogue, colour.
+std::string american(std::string word) {
+  constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {{"yse", "yze"}, {"ise", "ize"}, {"isation", "ization"},
+                                                                          {"ogue", "og"}, {"our", "or"},  {"entre", "enter"}};
+  for (const auto& [british, usual] : kSpellings) {
+    const std::size_t at = word.rfind(british);
+    if (at != std::string::npos && at > 0) word.replace(at, british.size(), usual);
+  }
+  return word;
+}
 
 /// " (did you mean --mask?)", or nothing where no name is near.
 std::string nearest(const CLI::App& app, const std::string& unknown) {
   const std::string word = unknown.substr(0, unknown.find('='));
   const std::vector<std::string> names = known_names(app);
+  for (const Meant& meant : kMeant) {
+    const bool tried = meant.words.find(" " + american(word) + " ") != std::string_view::npos;
+    if (tried && std::ranges::find(names, meant.name) != names.end()) return " (did you mean " + std::string(meant.name) + "?)";
+  }
   std::string best;
   std::size_t least = word.size() / 3;
   for (const std::string& name : names) {
@@ -73,8 +115,6 @@ std::string nearest(const CLI::App& app, const std::string& unknown) {
       best = name;
     }
   }
-  const auto* const meant = std::ranges::find(kMeant, word, &std::pair<std::string_view, std::string_view>::first);
-  if (best.empty() && meant != kMeant.end() && std::ranges::find(names, meant->second) != names.end()) best = meant->second;
   return best.empty() ? "" : " (did you mean " + best + "?)";
 }
 
