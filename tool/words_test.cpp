@@ -48,7 +48,7 @@ TEST_F(WordsTest, UsualNamesOfTensorsAreTriedAndSaid) {
 }
 
 TEST_F(WordsTest, NumbersAreDecimalAndWithinTheirRange) {
-  expect_error({"attend", "f.safetensors", "--scale", "0x10"}, "no number: --scale: expected a decimal number; found \"0x10\"");
+  expect_error({"attend", "f.safetensors", "--scale", "0x10"}, "--scale: no number; expected a decimal number; found \"0x10\"");
   expect_error({"attend", "f.safetensors", "--scale", "1e-400"}, "the number is too small");
   expect_error({"attend", "f.safetensors", "--scale", "-1e400"}, "the number is too large");
   expect_error({"attend", "f.safetensors", "--scale", "1,5"}, "a decimal number");
