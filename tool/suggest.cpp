@@ -1,8 +1,10 @@
 #include "suggest.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <heed/error.hpp>
@@ -115,7 +117,10 @@ std::string nearest(const CLI::App& app, const std::string& unknown) {
       best = name;
     }
   }
-  return best.empty() ? "" : " (did you mean " + best + "?)";
+  if (!best.empty()) return " (did you mean " + best + "?)";
+  std::error_code none;
+  const bool file = app.get_parent() == nullptr && !word.starts_with('-') && std::filesystem::is_regular_file(word, none);
+  return file ? " (it is a file: did you mean heed attend " + one_line(word) + "?)" : "";
 }
 
 }  // namespace

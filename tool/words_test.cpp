@@ -92,6 +92,7 @@ TEST_F(WordsTest, AFileOfAnotherKindIsNamed) {
     expect_error({verb, "sheet.png"}, "a PNG picture");
   }
   expect_error({"example", "--file", "notes.txt"}, "text");
+  expect_error({"f.safetensors"}, "it is a file: did you mean heed attend f.safetensors?");
   expect_error({"attend", "f.safetensors", "--sink", "notes.txt"}, "text");
   expect_error({"draw", "--mask", "k < t[q]", "--table", "t=notes.txt"}, "text");
 }
