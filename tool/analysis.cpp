@@ -1,28 +1,16 @@
 #include "analysis.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
-#include <heed/error.hpp>
-
-#include "memory.hpp"
-#include "progress.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Means of a head over its rows [first, first + queries): those that see a key and are not NaN.
 void add_means(HeadSummary& head, const Results& results, std::int64_t first, std::int64_t queries) {
@@ -51,55 +39,6 @@ void add_means(HeadSummary& head, const Results& results, std::int64_t first, st
 
 std::string number(double value, std::string text) {
   return std::isnan(value) ? "NaN" : text;
-}
-
-void require_scratch(const Plan& plan) {
-  require_memory("scratch of kernel " + plan.kernel(), static_cast<double>(plan.scratch_bytes()));
-}
-
-void check_wanted(const Problem& problem, const Wanted& wanted) {
-  if (!wanted.census() || problem.dtype != DType::kF64) return;
-  throw Error({"--map, --received, --top and --stats work in float32", "tensor q", "f32, bf16 or f16", "f64"});
-}
-
-Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted) {
-  const Problem& p = plan.problem();
-  Results results;
-  const Dims rows{p.batch, p.heads, p.queries};
-  const DType statistic = p.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
-  const DType written = wanted.o && p.dtype == DType::kBF16 ? DType::kF32 : p.dtype;
-  results.o = make_tensor("O", written, {p.batch, p.heads, p.queries, p.value_dim});
-  results.lse = make_tensor("L", statistic, rows);
-  if (wanted.statistics) results.entropy = make_tensor("entropy", statistic, rows);
-  if (wanted.statistics) results.effective = make_tensor("effective keys", statistic, rows);
-  const double expected = ::isatty(STDERR_FILENO) ? plan.expected().seconds : 0;
-  {
-    require_scratch(plan);
-    const Progress progress("attending", expected);
-    const auto start = Clock::now();
-    plan.run(inputs, {.o = results.o.span(),
-                      .lse = results.lse.span(),
-                      .entropy = wanted.statistics ? results.entropy.span() : TensorSpan{},
-                      .effective = wanted.statistics ? results.effective.span() : TensorSpan{}});
-    results.seconds = seconds_since(start);
-  }
-  results.nan = nan_rows(results.o, results.lse);
-  if (!wanted.o) results.o = {};
-  if (!wanted.census()) return results;
-  CensusOutputs outputs{.rows = wanted.rows};
-  if (wanted.received) outputs.received = (results.received = make_tensor("received mass", DType::kF32, {p.batch, p.heads, p.keys})).span();
-  if (wanted.map_rows > 0)
-    outputs.map = (results.map = make_tensor("maps", DType::kF32, {p.batch, p.heads, wanted.map_rows, wanted.map_columns})).span();
-  if (!wanted.rows.empty()) {
-    outputs.weights = (results.weights = make_tensor("chosen rows", DType::kF32,
-                                                     {p.batch, p.heads, static_cast<std::int64_t>(wanted.rows.size()), p.keys}))
-                          .span();
-  }
-  const Progress progress("looking where it went", results.seconds);
-  const auto start = Clock::now();
-  census(plan, inputs.q, inputs.k, results.lse.view(), outputs);
-  results.census_seconds = seconds_since(start);
-  return results;
 }
 
 std::vector<HeadSummary> summarise(const Results& results) {
@@ -176,6 +115,18 @@ std::string word(const std::vector<std::string>& tokens, std::int64_t key) {
   }
   text.erase(0, text.find_first_not_of(' '));
   return "\"" + one_line(text) + "\"";
+}
+
+std::optional<InFloat32> say_float32(const Plan& plan, Loaded& loaded) {
+  const Problem& p = plan.problem();
+  if (p.dtype != DType::kF64 || p.batch * p.heads * p.queries * p.keys == 0) return std::nullopt;
+  InFloat32 costs = in_float32(plan, loaded.inputs);
+  loaded.notes.push_back(costs.text());
+  return costs;
+}
+
+nlohmann::json to_json(const InFloat32& costs) {
+  return {{"definition_seconds", costs.definition_seconds}, {"expected_seconds", costs.seconds}, {"kernel", costs.kernel}};
 }
 
 nlohmann::json to_json(const Plan& plan) {

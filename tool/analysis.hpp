@@ -1,43 +1,18 @@
-// One run of a plan and what is told of it: outputs, where the attention of each head went, what chosen rows look at.
+// What is told of a run: where the attention of each head went, what chosen rows look at.
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include <heed/census.hpp>
 #include <heed/plan.hpp>
 
-#include "nan_rows.hpp"
+#include "compute.hpp"
 #include "problem_options.hpp"
+#include "rows.hpp"
 
 namespace heed::tool {
-
-struct Wanted {
-  bool o = false;           ///< otherwise O is computed and dropped
-  bool statistics = false;  ///< entropy and effective keys; the plan must have them
-  bool received = false;
-  std::int64_t map_rows = 0, map_columns = 0;
-  std::vector<std::int64_t> rows{};  ///< their weights
-  [[nodiscard]] bool census() const { return received || map_rows > 0 || !rows.empty(); }
-};
-
-struct Results {
-  Tensor o;                   ///< [B, Hq, Tq, Dv], of the inputs' dtype; f32 for bf16
-  Tensor lse;                 ///< [B, Hq, Tq]
-  Tensor entropy, effective;  ///< [B, Hq, Tq]
-  Tensor received;            ///< [B, Hq, Tk]
-  Tensor map;                 ///< [B, Hq, R, C]
-  Tensor weights;             ///< [B, Hq, rows, Tk]
-  NanRows nan;
-  double seconds = 0, census_seconds = 0;
-};
-
-/// Throws Error when the memory that run() will take is not there.
-void require_scratch(const Plan& plan);
-/// Throws Error where census is wanted of f64, which it does not read.
-void check_wanted(const Problem& problem, const Wanted& wanted);
-[[nodiscard]] Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted);
 
 /// Where the attention of one head went.
 struct HeadSummary {
@@ -69,6 +44,9 @@ struct Look {
 
 /// "\"patent\"" with tokens, else "key 812".
 [[nodiscard]] std::string word(const std::vector<std::string>& tokens, std::int64_t key);
+/// Of an f64 problem that has something to compute: what it would cost in float32, with a note.
+[[nodiscard]] std::optional<InFloat32> say_float32(const Plan& plan, Loaded& loaded);
+[[nodiscard]] nlohmann::json to_json(const InFloat32& costs);
 /// The plan as JSON: kernel, threads, tiles, bytes, expected seconds, refusals.
 [[nodiscard]] nlohmann::json to_json(const Plan& plan);
 

@@ -3,11 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
+#include <numeric>
+#include <optional>
 
 #include <heed/error.hpp>
 
 #include "analysis.hpp"
+#include "numbers.hpp"
 #include "outputs.hpp"
 #include "report.hpp"
 #include "sheet.hpp"
@@ -17,24 +21,48 @@ namespace heed::tool {
 namespace {
 
 struct AttendOptions : ProblemOptions {
-  std::string out, lse, map, received, rows;
+  std::map<std::string, std::string> files;  ///< of kFiles, by option
+  std::string map, map_size, rows;
   std::int64_t top = 0;
   bool stats = false;
+  [[nodiscard]] bool writes(const std::string& option) const { return files.contains(option); }
 };
+
+/// A tensor that goes to a file when its option is given.
+struct FileOption {
+  const char *option, *name;  ///< the tensor's name in .safetensors
+  Tensor Results::*tensor;
+  const char* what;
+};
+constexpr FileOption kFiles[] = {
+    {"--out", "o", &Results::o, "O [B, Hq, Tq, Dv]"},
+    {"--lse", "lse", &Results::lse, "L [B, Hq, Tq], natural log-sum-exp of the scores"},
+    {"--maximum", "maximum", &Results::maximum, "largest score of each query [B, Hq, Tq]; -inf where it sees no key"},
+    {"--entropy", "entropy", &Results::entropy, "entropy of each query's weights in nats [B, Hq, Tq]"},
+    {"--effective", "effective", &Results::effective, "effective number of keys of each query, 1 / sum p^2 [B, Hq, Tq]"},
+    {"--visible", "visible", &Results::visible, "how many keys each query sees [B, Hq, Tq], i64"},
+    {"--weights", "weights", &Results::square,
+     "the weights P [B, Hq, Tq, Tk]: costs the S x S matrix; with --rows of these alone [B, Hq, rows, Tk]"},
+    {"--received", "received", &Results::received, "weight that each key receives [B, Hq, Tk]"},
+    {"--seen-by", "seen_by", &Results::seen_by, "how many queries see each key [B, Hq, Tk], i64"},
+    {"--top-keys", "top_keys", &Results::top_keys, "the keys with most weight, most first [B, Hq, rows, N], i64; -1: no more are seen"},
+    {"--top-weights", "top_weights", &Results::top_weights, "their weights [B, Hq, rows, N]"},
+};
+constexpr std::int64_t kUsualTop = 5, kMostPictureCells = 2048;
 
 constexpr const char* kExamples = R"help(Examples:
   heed attend layer.safetensors --mask causal --out O.npy
   heed attend layer.npz --q query --mask "causal & (q - k < 4096 | k < 4)" --score "softcap(50)" --map maps.png
   heed attend --q Q.npy --k K.npy --v V.npy --mask "documents(ends)" --table ends=ends.npy --lse L.npy
   heed attend examples/licence-smollm2-layer15.safetensors --top 5 --rows 10,200 --stats
+  heed attend examples/licence-smollm2-layer15.safetensors --rows 10,200 --weights P.npy --entropy E.npy
+  heed attend examples/licence-smollm2-layer15.safetensors --map maps.npy --map-size 32,32
 
-O is written in the inputs' element type, float32 for bf16 (.npy has none). A name in .safetensors gives that format, with one tensor
-o, lse or received; `--out -` writes the .npy to standard output, and the report goes to standard error.
+O is written in the inputs' element type, float32 for bf16 (.npy has none). A name in .safetensors gives that format, with one tensor,
+named after the option (o, lse, top_keys, ...); `--out -` writes the .npy to standard output, and the report goes to standard error.
 Nothing at all after `attend`: the embedded example, as `heed example`.)help";
 
-std::vector<std::int64_t> chosen_rows(const AttendOptions& options, const Problem& problem) {
-  if (options.top == 0 && options.rows.empty()) return {};
-  if (options.rows.empty()) return problem.queries > 0 ? std::vector{problem.queries - 1} : std::vector<std::int64_t>{};
+std::vector<std::int64_t> rows_given(const AttendOptions& options, const Problem& problem) {
   std::vector<std::int64_t> rows = integers_from("--rows", options.rows);
   for (const std::int64_t row : rows) {
     if (row < 0 || row >= problem.queries)
@@ -43,30 +71,84 @@ std::vector<std::int64_t> chosen_rows(const AttendOptions& options, const Proble
   return rows;
 }
 
-Wanted wanted_by(const AttendOptions& options, const Problem& problem) {
-  Wanted wanted{.o = !options.out.empty(), .statistics = options.stats, .received = options.stats || !options.received.empty()};
-  if (!options.map.empty()) {
-    wanted.map_rows = map_cells(problem.queries);
-    wanted.map_columns = map_cells(problem.keys);
+/// The rows whose weights are asked for: those of --rows, for --top the last where none are given.
+std::vector<std::int64_t> chosen_rows(const AttendOptions& options, const Problem& problem) {
+  if (!options.rows.empty()) return rows_given(options, problem);
+  if (options.top == 0 || problem.queries == 0) return {};
+  return {problem.queries - 1};
+}
+
+void take_map_size(const AttendOptions& options, const Problem& problem, Wanted& wanted) {
+  if (options.map.empty()) {
+    if (!options.map_size.empty()) throw Error({"a size without a map", "--map-size", "--map FILE", "no --map"});
+    return;
   }
+  wanted.map_rows = map_cells(problem.queries);
+  wanted.map_columns = map_cells(problem.keys);
+  if (options.map_size.empty()) return;
+  const std::vector<std::int64_t> size = integers_from("--map-size", options.map_size);
+  if (size.size() != 2) throw Error({"no size of a map", "--map-size", "R,C: rows and columns", "\"" + options.map_size + "\""});
+  const std::int64_t most = names_array(options.map) ? std::int64_t{1} << 40 : kMostPictureCells;
+  const std::int64_t rows = std::min(std::max<std::int64_t>(problem.queries, 1), most),
+                     columns = std::min(std::max<std::int64_t>(problem.keys, 1), most);
+  if (size[0] < 1 || size[0] > rows || size[1] < 1 || size[1] > columns) {
+    throw Error({"no size of this map", "--map-size",
+                 "1 to " + std::to_string(rows) + " rows, 1 to " + std::to_string(columns) + " columns" +
+                     (most == kMostPictureCells ? " (a .npy file holds one per place)" : ""),
+                 options.map_size});
+  }
+  wanted.map_rows = size[0];
+  wanted.map_columns = size[1];
+}
+
+Wanted wanted_by(const AttendOptions& options, const Problem& problem) {
+  const bool rows = !options.rows.empty();
+  Wanted wanted{.o = options.writes("--out"),
+                .statistics = options.stats || options.writes("--entropy") || options.writes("--effective"),
+                .maximum = options.writes("--maximum"),
+                .visible = options.writes("--visible"),
+                .square = options.writes("--weights") && !rows,
+                .received = options.stats || options.writes("--received"),
+                .seen_by = options.writes("--seen-by")};
+  take_map_size(options, problem, wanted);
   wanted.rows = chosen_rows(options, problem);
-  check_wanted(problem, wanted);
+  if (!options.writes("--top-keys") && !options.writes("--top-weights")) return wanted;
+  wanted.top = options.top > 0 ? options.top : kUsualTop;
+  if (rows) {
+    wanted.top_rows = wanted.rows;
+  } else {
+    wanted.top_rows.resize(static_cast<std::size_t>(problem.queries));
+    std::iota(wanted.top_rows.begin(), wanted.top_rows.end(), std::int64_t{0});
+  }
   return wanted;
 }
 
-std::vector<Target> targets_of(const AttendOptions& options, const Plan& plan, const Results& results,
-                               const std::vector<std::string>& tokens) {
+std::vector<Target> targets_of(const AttendOptions& options, const Plan& plan, const Results& results, const Loaded& loaded,
+                               const Wanted& wanted) {
   std::vector<Target> targets;
-  const auto add = [&](const char* option, const std::string& path, const char* name, const Tensor& tensor) {
-    if (!path.empty()) targets.push_back(array_target(option, path, name, tensor));
-  };
-  add("--out", options.out, "o", results.o);
-  add("--lse", options.lse, "lse", results.lse);
-  add("--received", options.received, "received", results.received);
-  if (!options.map.empty()) {
-    targets.push_back(picture_target("--map", options.map, [&] { return draw(sheet_of(plan, results, tokens, "Where each head looks")); }));
+  for (const FileOption& file : kFiles) {
+    const auto path = options.files.find(file.option);
+    if (path == options.files.end()) continue;
+    const bool chosen = file.tensor == &Results::square && !wanted.square;
+    targets.push_back(array_target(file.option, path->second, file.name, results.*(chosen ? &Results::weights : file.tensor)));
   }
+  if (options.map.empty()) return targets;
+  if (names_array(options.map)) {
+    targets.push_back(array_target("--map", options.map, "map", results.map));
+  } else {
+    targets.push_back(
+        picture_target("--map", options.map, [&] { return draw(sheet_of(plan, results, loaded.tokens, "Where each head looks")); }));
+  }
+  targets.back().endings = {".png", ".npy", ".safetensors"};
   return targets;
+}
+
+void add_notes(const Plan& plan, const Wanted& wanted, Loaded& loaded) {
+  if (wanted.square) {
+    loaded.notes.push_back("--weights holds the S x S matrices of all heads, " + bytes_text(static_cast<double>(plan.square_bytes())) +
+                           " in float32: the " + plan.kernel() + " operator's; --rows gives chosen rows without them");
+  }
+  if (const std::string note = note_of(plan.problem(), wanted); !note.empty()) loaded.notes.push_back(note);
 }
 
 bool unknown(const std::vector<double>& weights) {
@@ -120,8 +202,20 @@ nlohmann::json top_json(const Results& results, const Wanted& wanted, std::size_
   return list;
 }
 
-void report_json(const AttendOptions& options, const Loaded& loaded, const Plan& plan, const Results& results, const Wanted& wanted,
-                 const std::vector<Target>& targets, std::size_t top) {
+/// What a report speaks of.
+struct Told {
+  const AttendOptions& options;
+  const Loaded& loaded;
+  const Plan& plan;
+  const Results& results;
+  const Wanted& wanted;
+  const std::vector<Target>& targets;
+  const std::optional<InFloat32>& float32;
+  std::size_t top;
+};
+
+void report_json(const Told& told) {
+  const auto& [options, loaded, plan, results, wanted, targets, float32, top] = told;
   nlohmann::json json{
       {"problem", problem_json(plan.problem())}, {"plan", to_json(plan)}, {"seconds", results.seconds}, {"notes", loaded.notes}};
   json["written"] = nlohmann::json::object();
@@ -131,12 +225,13 @@ void report_json(const AttendOptions& options, const Loaded& loaded, const Plan&
   if (options.stats) {
     for (const HeadSummary& head : summarise(results)) json["heads"].push_back(to_json(head, loaded.tokens));
   }
+  if (float32) json["float32"] = to_json(*float32);
   if (!wanted.rows.empty()) json["top"] = top_json(results, wanted, top, loaded);
   say(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
-void report_text(const AttendOptions& options, const Loaded& loaded, const Plan& plan, const Results& results, const Wanted& wanted,
-                 const std::vector<Target>& targets, std::size_t top) {
+void report_text(const Told& told) {
+  const auto& [options, loaded, plan, results, wanted, targets, float32, top] = told;
   say(plan.problem().text() + "\n");
   for (const std::string& note : loaded.notes) say("note: " + note + "\n");
   say(fmt::format("kernel {}, {} thread{}: {} for {} ({:.1f} GFLOP/s), scratch {} where the S x S matrix would take {}\n", plan.kernel(),
@@ -154,15 +249,21 @@ void report_text(const AttendOptions& options, const Loaded& loaded, const Plan&
 int run(const AttendOptions& options) {
   Loaded loaded = load(options);
   const Wanted wanted = wanted_by(options, loaded.problem);
-  loaded.problem.statistics = wanted.statistics;
+  loaded.problem.statistics = wanted.row_statistics();
+  loaded.problem.weights = wanted.square;
   Results results;
-  const Plan plan(loaded.problem);
-  const std::vector<Target> targets = targets_of(options, plan, results, loaded.tokens);
+  const Plan plan = make_plan(loaded.problem);
+  const std::vector<Target> targets = targets_of(options, plan, results, loaded, wanted);
   check_targets(targets, loaded.paths);
-  results = compute(plan, loaded.inputs, wanted);
+  add_notes(plan, wanted, loaded);
+  const std::optional<InFloat32> float32 = say_float32(plan, loaded);
+  Bar bar;
+  if (float32) bar = {"attending in double" + float32->beside(), float32->definition_seconds};
+  results = compute(plan, loaded.inputs, wanted, bar);
   write_targets(targets);
-  const std::size_t top = options.top > 0 ? static_cast<std::size_t>(options.top) : 5;
-  (options.json ? report_json : report_text)(options, loaded, plan, results, wanted, targets, top);
+  const Told told{options, loaded,  plan,    results,
+                  wanted,  targets, float32, static_cast<std::size_t>(options.top > 0 ? options.top : kUsualTop)};
+  (options.json ? report_json : report_text)(told);
   return 0;
 }
 
@@ -172,15 +273,27 @@ void add_attend(CLI::App& app, Task& task) {
   const auto options = std::make_shared<AttendOptions>();
   CLI::App* const verb = app.add_subcommand("attend", "computes attention; writes results and says where the attention went");
   add_problem_options(*verb, *options);
-  verb->add_option("-o,--out", options->out, "O [B, Hq, Tq, Dv]")->type_name("O.npy");
-  verb->add_option("--lse", options->lse, "L [B, Hq, Tq], natural log-sum-exp of the scores")->type_name("L.npy");
-  verb->add_option("--map", options->map, "a sheet with the pooled map of every head")->type_name("M.png");
-  verb->add_option("--received", options->received, "weight that each key receives [B, Hq, Tk]")->type_name("R.npy");
-  verb->add_option("--top", options->top, "the N keys that the rows of --rows look at most")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1'000'000).description(""));
-  verb->add_option("--rows", options->rows, "query indices for --top; default: the last")->type_name("I,J,...");
-  verb->add_flag("--stats", options->stats, "per head: mean entropy, effective keys, the key that receives most");
+  for (const FileOption& file : kFiles) {
+    const std::string name = file.option;
+    verb->add_option_function<std::string>(
+            name == "--out" ? "-o,--out" : name, [name, options = options.get()](const std::string& path) { options->files[name] = path; },
+            file.what)
+        ->type_name("FILE.npy")
+        ->group(kOutputGroup);
+  }
+  verb->add_option("--map", options->map, "the pooled map of every head: a sheet as .png, numbers [B, Hq, R, C] as .npy")
+      ->type_name("FILE.png|.npy")
+      ->group(kOutputGroup);
+  verb->add_option("--map-size", options->map_size, "rows and columns of the maps; default: at most 280 of each")
+      ->type_name("R,C")
+      ->group(kOutputGroup);
+  add_whole(*verb, "--top", options->top, {1, 1'000'000}, "shows the N keys that the rows of --rows look at most; default 5")
+      ->group(kOutputGroup);
+  verb->add_option("--rows", options->rows,
+                   "query indices for --top, --weights, --top-keys and --top-weights; default: all, for --top the last")
+      ->type_name("I,J,...")
+      ->group(kOutputGroup);
+  verb->add_flag("--stats", options->stats, "per head: mean entropy, effective keys, the key that receives most")->group(kOutputGroup);
   verb->footer(kExamples);
   verb->callback([verb, options, &task] {
     bool bare = true;

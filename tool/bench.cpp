@@ -3,10 +3,12 @@
 // Inputs are normal random numbers from a seed. The time is the best of the runs; kernel and classic take turns, so that both see the
 // same machine. FLOP: 2 (D + Dv) per pair of a query and a key that it sees: all pairs for a full mask, half of them for one that is
 // exactly causal with Tq = Tk (as papers count), else the pairs counted by the kernel's own statistics. --limits measures what the machine
-// can do at most and says which part of it the run used; without a problem it says the limits alone.
+// can do at most and says which part of it the run used; without a problem it says the limits alone. A list of sizes makes a row for each
+// and says with which exponent the time grows (series.hpp).
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <memory>
@@ -22,8 +24,10 @@
 #include "base/threads.hpp"
 #include "limits.hpp"
 #include "memory.hpp"
+#include "numbers.hpp"
 #include "progress.hpp"
 #include "report.hpp"
+#include "series.hpp"
 #include "verbs.hpp"
 
 namespace heed::tool {
@@ -31,10 +35,24 @@ namespace {
 
 constexpr double kSecondsOfRuns = 2.0;                     // when --repeat does not say how often
 constexpr double kSquareLimit = 2.0 * 1024 * 1024 * 1024;  // bytes of S x S that classic is given here
+constexpr const char* kSizeGroup = "Sizes";
 constexpr int kLeastRuns = 3, kMostRuns = 1000;
 
+/// A size option: one value, or a list that makes a row for each.
+struct SizeOption {
+  const char* name;
+  const char* what;
+  std::int64_t usual;  ///< 0: follows from another
+  std::vector<std::int64_t> values{};
+};
+
 struct BenchOptions : FormulaOptions, RunOptions {
-  std::int64_t t = 0, tq = 0, tk = 0, batch = 1, heads = 4, kv_heads = 0, d = 64, dv = 0;
+  SizeOption t{"--t", "queries and keys", 0}, tq{"--tq", "queries; default --t", 0}, tk{"--tk", "keys; default --t", 0},
+      batch{"--batch", "batch entries; default 1", 1}, heads{"--heads", "query heads; default 4", 4},
+      kv_heads{"--kv-heads", "key/value heads; default as many", 0}, d{"--d", "dimension of q and k; default 64", 64},
+      dv{"--dv", "dimension of v; default --d", 0};
+  [[nodiscard]] std::array<const SizeOption*, 8> sizes() const { return {&t, &tq, &tk, &batch, &heads, &kv_heads, &d, &dv}; }
+  [[nodiscard]] std::array<SizeOption*, 8> sizes() { return {&t, &tq, &tk, &batch, &heads, &kv_heads, &d, &dv}; }
   std::uint64_t seed = 1;
   std::string dtype = "bf16";
   int repeat = 0;
@@ -46,6 +64,7 @@ constexpr const char* kExamples = R"help(Examples:
   heed bench --t 4096 --heads 4 --kv-heads 4 --d 64 --dtype bf16 --mask causal --threads 1
   heed bench --tq 1 --tk 32768 --heads 32 --kv-heads 8 --d 128 --mask causal --align end
   heed bench --t 8192 --mask "window(512)" --score "softcap(50)" --json
+  heed bench --t 1024,2048,4096,8192 --mask "window(256)" --alone
   heed bench --limits --threads 1
   heed bench --limits --t 4096 --dtype f32 --alone)help";
 
@@ -57,23 +76,50 @@ Tensor random_tensor(DType dtype, const Dims& shape, std::mt19937_64& random) {
   return tensor;
 }
 
-void take_shapes(const BenchOptions& options, Problem& problem) {
-  problem.batch = options.batch;
-  problem.heads = options.heads;
-  problem.kv_heads = options.kv_heads > 0 ? options.kv_heads : options.heads;
-  problem.queries = options.tq > 0 ? options.tq : options.t;
-  problem.keys = options.tk > 0 ? options.tk : options.t;
+/// How many rows the lists ask for, and the option that varies (null: none does).
+struct Rows {
+  std::size_t count = 1;
+  const SizeOption* over = nullptr;
+};
+
+Rows rows_of(const BenchOptions& options) {
+  Rows rows;
+  for (const SizeOption* size : options.sizes()) {
+    if (size->values.size() < 2) continue;
+    if (rows.over != nullptr && size->values.size() != rows.count) {
+      throw Error({"lists of different lengths", std::string(rows.over->name) + " and " + size->name, "as many values in each",
+                   std::to_string(rows.count) + " and " + std::to_string(size->values.size())});
+    }
+    if (rows.over == nullptr) rows = {size->values.size(), size};
+  }
+  return rows;
+}
+
+std::int64_t size_at(const SizeOption& size, std::size_t row) {
+  return size.values.empty() ? size.usual : size.values.size() == 1 ? size.values[0] : size.values[row];
+}
+
+void take_shapes(const BenchOptions& options, std::size_t row, Problem& problem) {
+  const auto size = [&](const SizeOption& option, std::int64_t otherwise) {
+    const std::int64_t given = size_at(option, row);
+    return given > 0 ? given : otherwise;
+  };
+  problem.batch = size(options.batch, 1);
+  problem.heads = size(options.heads, 1);
+  problem.kv_heads = size(options.kv_heads, problem.heads);
+  problem.queries = size(options.tq, size_at(options.t, row));
+  problem.keys = size(options.tk, size_at(options.t, row));
   if (problem.queries == 0 || problem.keys == 0) throw Error({"no length", "command line", "--t, or --tq and --tk", "neither"});
-  problem.dim = options.d;
-  problem.value_dim = options.dv > 0 ? options.dv : options.d;
+  problem.dim = size(options.d, 1);
+  problem.value_dim = size(options.dv, problem.dim);
   problem.dtype = dtype_from(options.dtype);
 }
 
-Loaded prepare(const BenchOptions& options) {
+Loaded prepare(const BenchOptions& options, std::size_t row) {
   Loaded loaded;
   load_tables(options, loaded);
   Problem& problem = loaded.problem;
-  take_shapes(options, problem);
+  take_shapes(options, row, problem);
   if (!options.mask.empty()) problem.mask = parse_option("--mask", options.mask, problem.tables);
   for (const std::string& score : options.scores) problem.scores.push_back(parse_option("--score", score, problem.tables));
   problem.align = align_from(options.align);
@@ -85,6 +131,7 @@ Loaded prepare(const BenchOptions& options) {
 
 void fill_inputs(const BenchOptions& options, Loaded& loaded) {
   const Problem& p = loaded.problem;
+  const Progress progress("making the inputs", 0);
   std::mt19937_64 random(options.seed);
   loaded.owned["q"] = random_tensor(p.dtype, {p.batch, p.heads, p.queries, p.dim}, random);
   loaded.owned["k"] = random_tensor(p.dtype, {p.batch, p.kv_heads, p.keys, p.dim}, random);
@@ -102,6 +149,7 @@ std::int64_t visible_pairs(const Plan& plan, const Inputs& inputs) {
   problem.statistics = true;
   problem.kernel = problem.dtype == DType::kF64 ? "reference" : "simd";
   problem.strict = false;
+  const Progress progress("counting what is seen", 0);
   Tensor visible(DType::kI64, {problem.batch, problem.heads, problem.queries});
   Plan(problem).run(inputs, {.visible = visible.span()});
   return std::accumulate(visible.data<std::int64_t>(), visible.data<std::int64_t>() + visible.count(), std::int64_t{0});
@@ -123,7 +171,7 @@ struct Contender {
   Tensor o, lse;
   double best = INFINITY;
   explicit Contender(const Problem& p)
-      : plan(p),
+      : plan(make_plan(p)),
         o(make_tensor("O", p.dtype, {p.batch, p.heads, p.queries, p.value_dim})),
         lse(make_tensor("L", p.dtype == DType::kF64 ? DType::kF64 : DType::kF32, {p.batch, p.heads, p.queries})) {}
   double run(const Inputs& inputs) {
@@ -160,29 +208,29 @@ int take_turns(const BenchOptions& options, const Inputs& inputs, Contender& ker
   return runs;
 }
 
+/// One problem, measured.
 struct Report {
-  const Loaded& loaded;
-  const Contender& kernel;
-  const Contender* classic;
+  Loaded loaded;
+  std::unique_ptr<Contender> kernel, classic;  ///< classic null: not run
   std::string no_classic;
   Flop flop;
-  double peak;  // GFLOP/s
-  std::optional<plan::Limits> limits;
-  double read;  // bytes/s of a plain read of as many bytes, with the limits
-  int runs;
-  [[nodiscard]] Uses uses() const { return uses_of(kernel.plan, kernel.best, *limits, read); }
+  double peak = 0;  // GFLOP/s
+  std::optional<plan::Limits> limits{};
+  double read = 0;  // bytes/s of a plain read of as many bytes, with the limits
+  int runs = 0;
+  [[nodiscard]] Uses uses() const { return uses_of(kernel->plan, kernel->best, *limits, read); }
   [[nodiscard]] double rate(double seconds) const { return flop.count / std::max(seconds, 1e-9) / 1e9; }
 };
 
 nlohmann::json json_of(const Report& r) {
-  const Plan& plan = r.kernel.plan;
+  const Plan& plan = r.kernel->plan;
   nlohmann::json json{{"problem", problem_json(plan.problem())},
                       {"kernel", plan.kernel()},
                       {"threads", plan.threads()},
-                      {"seconds", r.kernel.best},
-                      {"gflops", r.rate(r.kernel.best)},
+                      {"seconds", r.kernel->best},
+                      {"gflops", r.rate(r.kernel->best)},
                       {"peak_gflops", r.peak},
-                      {"peak_share", r.rate(r.kernel.best) / r.peak},
+                      {"peak_share", r.rate(r.kernel->best) / r.peak},
                       {"scratch_bytes", plan.scratch_bytes()},
                       {"square_bytes", plan.square_bytes()},
                       {"runs", r.runs},
@@ -192,7 +240,7 @@ nlohmann::json json_of(const Report& r) {
     json["classic"] = {{"seconds", r.classic->best},
                        {"gflops", r.rate(r.classic->best)},
                        {"scratch_bytes", r.classic->plan.scratch_bytes()},
-                       {"speedup", r.classic->best / r.kernel.best}};
+                       {"speedup", r.classic->best / r.kernel->best}};
   } else {
     json["classic"] = {{"skipped", r.no_classic}};
   }
@@ -209,7 +257,7 @@ std::string limits_text(const plan::Limits& limits, int threads) {
 }
 
 std::string text_of(const Report& r) {
-  const Plan& plan = r.kernel.plan;
+  const Plan& plan = r.kernel->plan;
   std::string text = plan.problem().text() + "\n" + flop_text(r.flop.count) + " (" + r.flop.rule + "), " + std::to_string(r.runs) +
                      " runs, the best of each\n";
   Grid grid({"kernel", "threads", "time", "GFLOP/s", "of peak", "scratch"});
@@ -217,13 +265,13 @@ std::string text_of(const Report& r) {
     grid.row({one.plan.kernel(), std::to_string(one.plan.threads()), seconds_text(one.best), fmt::format("{:.1f}", r.rate(one.best)),
               percent_text(r.rate(one.best) / r.peak), bytes_text(static_cast<double>(one.plan.scratch_bytes()))});
   };
-  row(r.kernel);
+  row(*r.kernel);
   if (r.classic != nullptr) row(*r.classic);
   text += grid.text("  ");
   text += fmt::format("peak of f32 multiply-adds, measured here: {:.1f} GFLOP/s\n", r.peak);
   if (r.limits) text += limits_text(*r.limits, plan.threads()) + "what " + plan.kernel() + " used of them:\n" + text_of(r.uses());
   if (r.classic != nullptr)
-    return text + fmt::format("{} is {:.2f} times as fast as classic\n", plan.kernel(), r.classic->best / r.kernel.best);
+    return text + fmt::format("{} is {:.2f} times as fast as classic\n", plan.kernel(), r.classic->best / r.kernel->best);
   return text + "classic not run: " + r.no_classic + "\n";
 }
 
@@ -242,27 +290,105 @@ int run_limits(const BenchOptions& options) {
   return 0;
 }
 
-int run(const BenchOptions& options) {
-  if (options.limits && !options.problem) return run_limits(options);
-  Loaded loaded = prepare(options);
-  asking_for("the plan");
-  Contender kernel(loaded.problem);
-  fill_inputs(options, loaded);
-  std::string no_classic = without_classic(options, kernel.plan);
-  std::unique_ptr<Contender> classic;
-  if (no_classic.empty()) {
-    Problem problem = loaded.problem;
+/// `peak` and `limits` are measured by the first row and serve all.
+Report measure(const BenchOptions& options, std::size_t row, double& peak, std::optional<plan::Limits>& limits) {
+  Report report{.loaded = prepare(options, row), .kernel = nullptr, .classic = nullptr, .no_classic = "", .flop = {}};
+  report.kernel = std::make_unique<Contender>(report.loaded.problem);
+  const Plan& plan = report.kernel->plan;
+  fill_inputs(options, report.loaded);
+  report.no_classic = without_classic(options, plan);
+  if (report.no_classic.empty()) {
+    Problem problem = report.loaded.problem;
     problem.kernel = "classic";
     problem.strict = false;
-    classic = std::make_unique<Contender>(problem);
+    report.classic = std::make_unique<Contender>(problem);
   }
-  const Flop flop = flop_of(kernel.plan, loaded.inputs);
+  report.flop = flop_of(plan, report.loaded.inputs);
+  if (options.limits && !limits) limits = measured_limits(plan.threads());
+  if (peak == 0) peak = (limits ? limits->multiply_add : plan::measure_multiply_add(plan.threads())) / 1e9;
+  report.peak = peak;
+  report.limits = limits;
+  report.runs = take_turns(options, report.loaded.inputs, *report.kernel, report.classic.get());
+  if (limits) report.read = plan::measure_read(plan.threads(), bytes_of_tensors(plan));
+  return report;
+}
+
+/// What is kept of each row of a series: its inputs and outputs are not.
+struct SeriesRow {
+  nlohmann::json json;
+  std::string kernel;
+  double size, seconds, classic, gflops, scratch;
+};
+
+struct Fit {
+  double kernel, classic;  ///< exponents; NaN: not measured
+};
+
+std::string series_text(const SizeOption& over, const std::vector<SeriesRow>& rows, const Fit& fit) {
+  const bool both = std::ranges::any_of(rows, [](const SeriesRow& row) { return std::isfinite(row.classic); });
+  const std::string name = std::string(over.name).substr(2);
+  std::vector<std::string> header{name, "kernel", "time", "GFLOP/s", "scratch"};
+  if (both) header.insert(header.end(), {"classic", "classic / kernel"});
+  Grid grid(header);
+  std::vector<double> sizes;
+  Series kernel{"the kernel", {}}, classic{"classic", {}};
+  for (const SeriesRow& row : rows) {
+    std::vector<std::string> cells{count_text(static_cast<std::int64_t>(row.size)), row.kernel, seconds_text(row.seconds),
+                                   fmt::format("{:.1f}", row.gflops), bytes_text(row.scratch)};
+    const bool beside = std::isfinite(row.classic);
+    if (both)
+      cells.insert(cells.end(),
+                   {beside ? seconds_text(row.classic) : "-", beside ? fmt::format("{:.2f}", row.classic / row.seconds) : "-"});
+    grid.row(std::move(cells));
+    sizes.push_back(row.size);
+    kernel.seconds.push_back(row.seconds);
+    classic.seconds.push_back(row.classic);
+  }
+  std::string text = grid.text("  ") + fmt::format("time grows with {} to the power {:.2f}", name, fit.kernel);
+  if (std::isfinite(fit.classic)) text += fmt::format("; classic's to the power {:.2f}", fit.classic);
+  return text + "\n" + plot_text(name, sizes, both ? std::vector{kernel, classic} : std::vector{kernel}, terminal_size().columns);
+}
+
+int run_series(const BenchOptions& options, const Rows& lists) {
+  double peak = 0;
   std::optional<plan::Limits> limits;
-  if (options.limits) limits = measured_limits(kernel.plan.threads());
-  const double peak = (limits ? limits->multiply_add : plan::measure_multiply_add(kernel.plan.threads())) / 1e9;
-  const int runs = take_turns(options, loaded.inputs, kernel, classic.get());
-  const double read = limits ? plan::measure_read(kernel.plan.threads(), bytes_of_tensors(kernel.plan)) : 0;
-  const Report report{loaded, kernel, classic.get(), std::move(no_classic), flop, peak, limits, read, runs};
+  std::vector<SeriesRow> rows;
+  std::vector<double> sizes, seconds, classics;
+  std::string problem;
+  for (std::size_t row = 0; row < lists.count; ++row) {
+    const Report report = measure(options, row, peak, limits);
+    const Plan& plan = report.kernel->plan;
+    if (row == 0) problem = plan.problem().text();
+    rows.push_back({.json = json_of(report),
+                    .kernel = plan.kernel(),
+                    .size = static_cast<double>(lists.over->values[row]),
+                    .seconds = report.kernel->best,
+                    .classic = report.classic ? report.classic->best : INFINITY,
+                    .gflops = report.rate(report.kernel->best),
+                    .scratch = static_cast<double>(plan.scratch_bytes())});
+    sizes.push_back(rows.back().size);
+    seconds.push_back(rows.back().seconds);
+    classics.push_back(rows.back().classic);
+  }
+  const Fit fit{exponent_of(sizes, seconds), exponent_of(sizes, classics)};
+  if (!options.json) {
+    say("first of " + std::to_string(rows.size()) + ": " + problem + "\n" + series_text(*lists.over, rows, fit));
+    return 0;
+  }
+  nlohmann::json json{{"over", std::string(lists.over->name).substr(2)}, {"rows", nlohmann::json::array()}};
+  for (SeriesRow& row : rows) json["rows"].push_back(std::move(row.json));
+  json["exponent"] = std::isfinite(fit.kernel) ? nlohmann::json(fit.kernel) : nlohmann::json(nullptr);
+  json["classic_exponent"] = std::isfinite(fit.classic) ? nlohmann::json(fit.classic) : nlohmann::json(nullptr);
+  say(json.dump(2) + "\n");
+  return 0;
+}
+
+int run(const BenchOptions& options) {
+  if (options.limits && !options.problem) return run_limits(options);
+  if (const Rows lists = rows_of(options); lists.over != nullptr) return run_series(options, lists);
+  double peak = 0;
+  std::optional<plan::Limits> limits;
+  const Report report = measure(options, 0, peak, limits);
   say(options.json ? json_of(report).dump(2) + "\n" : text_of(report));
   return 0;
 }
@@ -273,25 +399,17 @@ void add_bench(CLI::App& app, Task& task) {
   const auto options = std::make_shared<BenchOptions>();
   CLI::App* const verb =
       app.add_subcommand("bench", "time, GFLOP/s, share of the measured peak and scratch, beside classic in the same run");
-  const auto size = [&](const char* name, std::int64_t& value, const char* what) {
-    verb->add_option(name, value, what)->type_name("N")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40).description(""));
-  };
-  size("--t", options->t, "queries and keys");
-  size("--tq", options->tq, "queries; default --t");
-  size("--tk", options->tk, "keys; default --t");
-  size("--batch", options->batch, "batch entries; default 1");
-  size("--heads", options->heads, "query heads; default 4");
-  size("--kv-heads", options->kv_heads, "key/value heads; default as many");
-  size("--d", options->d, "dimension of q and k; default 64");
-  size("--dv", options->dv, "dimension of v; default --d");
-  verb->add_option("--dtype", options->dtype, "f32, bf16, f16 or f64; default bf16")->type_name("TYPE");
-  verb->add_option("--seed", options->seed, "of the random inputs; default 1")->type_name("N");
-  verb->add_flag("--alone", options->alone, "without classic beside it");
-  verb->add_option("--repeat", options->repeat, "runs; default: what fits into 2 s, at least 3")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1'000'000).description(""));
+  for (SizeOption* size : options->sizes()) {
+    const auto take = [size](const std::string& text) { size->values = integers_from(size->name, text, {1, std::int64_t{1} << 40}); };
+    verb->add_option_function<std::string>(size->name, take, size->what)->type_name("N[,N...]")->group(kSizeGroup);
+  }
+  verb->add_option("--dtype", options->dtype, "f32, bf16, f16 or f64; default bf16")->type_name("TYPE")->group(kSizeGroup);
+  add_whole(*verb, "--seed", options->seed, {.first = 0}, "of the random inputs; default 1")->group(kRunGroup);
+  verb->add_flag("--alone", options->alone, "without classic beside it")->group(kRunGroup);
+  add_whole(*verb, "--repeat", options->repeat, {1, 1'000'000}, "runs; default: what fits into 2 s, at least 3")->group(kRunGroup);
   verb->add_flag("--limits", options->limits,
-                 "what this machine can do at most, and the share of it that the run used; alone without a problem");
+                 "what this machine can do at most, and the share of it that the run used; alone without a problem")
+      ->group(kRunGroup);
   add_mask_options(*verb, *options);
   add_score_options(*verb, *options);
   add_run_options(*verb, *options);

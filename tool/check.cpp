@@ -13,14 +13,15 @@
 #include <set>
 
 #include "analysis.hpp"
-#include "formula/row.hpp"
 #include "memory.hpp"
+#include "numbers.hpp"
 #include "plan/body.hpp"
 #include "progress.hpp"
 #include "reference/accuracy.hpp"
 #include "reference/attend.hpp"
 #include "reference/score_rounding.hpp"
 #include "report.hpp"
+#include "rows.hpp"
 #include "verbs.hpp"
 
 namespace heed::tool {
@@ -69,16 +70,8 @@ void add_nan_queries(const NanRows& nan, std::vector<std::int64_t>& queries) {
   queries.assign(chosen.begin(), chosen.end());
 }
 
-/// Query i alone: a view of one row.
-TensorView row_of(const TensorView& tensor, std::int64_t i) {
-  TensorView row = tensor;
-  row.data = static_cast<const std::byte*>(tensor.data) + i * tensor.strides[2] * size_of(tensor.dtype);
-  row.shape[2] = 1;
-  return row;
-}
-
 /// Row r of a [B, H, rows, …] collection, as a span of one row.
-TensorSpan row_of(Tensor& rows, std::int64_t r) {
+TensorSpan span_of(Tensor& rows, std::int64_t r) {
   TensorSpan row = rows.span();
   row.data = static_cast<std::byte*>(row.data) + r * row.strides[2] * size_of(row.dtype);
   row.shape[2] = 1;
@@ -101,21 +94,13 @@ class Comparison {
   }
 
   void add_query(std::int64_t i) {
-    Problem problem = plan_.problem();
-    problem.queries = 1;
-    problem.mask = formula::at_row(problem.mask, problem.tables, i);
-    for (Expr& score : problem.scores) score = formula::at_row(score, problem.tables, i);
-    problem.kernel = "reference";
-    problem.strict = false;
-    problem.align = Align::at(plan_.body().layout.offsets);
-    for (std::int64_t& offset : problem.align.offsets) offset += i;
-    const Plan definition(problem);
+    const Plan definition(problem_of_row(plan_, i));
     const Inputs row{row_of(inputs_.q, i), inputs_.k, inputs_.v};
-    reference::naive(definition.body(), row, row_of(naive_, rows_));
-    reference::score_rounding(definition.body(), row, row_of(rounding_, rows_));
-    reference::run(definition.body(), row, {.o = row_of(truth_, rows_), .lse = row_of(truth_l_, rows_)});
-    copy(row_of(results_.o.view(), i), row_of(found_, rows_));
-    copy(row_of(results_.lse.view(), i), row_of(found_l_, rows_));
+    reference::naive(definition.body(), row, span_of(naive_, rows_));
+    reference::score_rounding(definition.body(), row, span_of(rounding_, rows_));
+    reference::run(definition.body(), row, {.o = span_of(truth_, rows_), .lse = span_of(truth_l_, rows_)});
+    copy(row_of(results_.o.view(), i), span_of(found_, rows_));
+    copy(row_of(results_.lse.view(), i), span_of(found_l_, rows_));
     ++rows_;
   }
 
@@ -191,6 +176,7 @@ Results run_kernel(const Plan& plan, const Inputs& inputs) {
   results.o = make_tensor("O", p.dtype, {p.batch, p.heads, p.queries, p.value_dim});
   results.lse = make_tensor("L", statistic, {p.batch, p.heads, p.queries});
   require_scratch(plan);
+  const Progress progress("attending", seconds_for_bar(plan));
   const auto start = std::chrono::steady_clock::now();
   plan.run(inputs, {.o = results.o.span(), .lse = results.lse.span()});
   results.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -200,7 +186,7 @@ Results run_kernel(const Plan& plan, const Inputs& inputs) {
 
 int run(const CheckOptions& options) {
   const Loaded loaded = load(options);
-  const Plan plan(loaded.problem);
+  const Plan plan = make_plan(loaded.problem);
   const Problem& p = plan.problem();
   const Results results = run_kernel(plan, loaded.inputs);
   std::vector<std::int64_t> queries = sampled(p.queries, p.batch * p.heads, options.rows);
@@ -208,9 +194,12 @@ int run(const CheckOptions& options) {
   Comparison comparison(plan, loaded.inputs, results, static_cast<std::int64_t>(queries.size()));
   {
     constexpr double kSecondsPerProduct = 9e-9;  // of the reference and the accuracy rule together; for the bar alone
-    const Progress progress("checking", kSecondsPerProduct * static_cast<double>(queries.size()) * static_cast<double>(p.batch * p.heads) *
-                                            static_cast<double>(p.keys) * static_cast<double>(p.dim + p.value_dim));
-    for (const std::int64_t i : queries) comparison.add_query(i);
+    Progress progress("checking", kSecondsPerProduct * static_cast<double>(queries.size()) * static_cast<double>(p.batch * p.heads) *
+                                      static_cast<double>(p.keys) * static_cast<double>(p.dim + p.value_dim));
+    for (std::size_t n = 0; n < queries.size(); ++n) {
+      comparison.add_query(queries[n]);
+      progress.reached(static_cast<double>(n + 1) / static_cast<double>(queries.size()));
+    }
   }
   const Verdict verdict = comparison.verdict();
   report(options, loaded, plan, results, verdict);
@@ -224,9 +213,7 @@ void add_check(CLI::App& app, Task& task) {
   CLI::App* const verb =
       app.add_subcommand("check", "the run against the definition in double on sampled rows; exit status 1 beyond the bound");
   add_problem_options(*verb, *options);
-  verb->add_option("--rows", options->rows, "rows to compare, over all heads; default 64")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1'000'000'000).description(""));
+  add_whole(*verb, "--rows", options->rows, {1, 1'000'000'000}, "rows to compare, over all heads; default 64")->group(kRunGroup);
   verb->footer(kExamples);
   verb->callback([options, &task] { task = [options] { return run(*options); }; });
 }

@@ -8,7 +8,7 @@
 
 #include "formula/formula.hpp"
 #include "formula/named.hpp"
-#include "memory.hpp"
+#include "numbers.hpp"
 #include "outputs.hpp"
 #include "picture.hpp"
 #include "report.hpp"
@@ -77,20 +77,17 @@ int run(const DrawOptions& options) {
   problem.dim = problem.value_dim = 64;
   problem.align = align_from(options.align);
   std::vector<Target> targets;
-  asking_for("the tiles of the mask");
-  const Plan plan(problem);
+  const Scene scene(problem);
   if (!options.out.empty()) {
-    targets.push_back(picture_target("--out", options.out, [&] { return mask_canvas(plan, options.batch, options.head); }));
+    targets.push_back(picture_target("--out", options.out, [&] { return mask_canvas(scene, options.batch, options.head); }));
   }
   check_targets(targets, loaded.paths);
   write_targets(targets);
   const TerminalSize size = terminal_size();
   say("mask " + to_text(problem.mask) + "\n");
   for (const std::string& note : loaded.notes) say("note: " + note + "\n");
-  say(terminal_picture(plan, options.batch, options.head, size.columns, size.rows));
-  const TileCounts& tiles = plan.tiles();
-  say(fmt::format("{} tiles of 64 x 64: {} empty, {} partial, {} full\n", count_text(tiles.total()), count_text(tiles.empty),
-                  count_text(tiles.partial), count_text(tiles.full)));
+  say(terminal_picture(scene, options.batch, options.head, size.columns, size.rows));
+  say(scene.tiles_text());
   for (const Target& target : targets) say("wrote " + target.path + "\n");
   return 0;
 }
@@ -104,15 +101,11 @@ void add_draw(CLI::App& app, Task& task) {
   // get_option() ends the program where memory is short.
   for (CLI::Option* option : verb->get_options([](const CLI::Option* one) { return one->get_lnames().front() == "mask"; }))
     option->required();
-  verb->add_option("--tq", options->queries, "queries; default 64")
-      ->type_name("N")
-      ->check(CLI::Range(std::int64_t{1}, kFar).description(""));
-  verb->add_option("--tk", options->keys, "keys; default 64")->type_name("N")->check(CLI::Range(std::int64_t{1}, kFar).description(""));
-  verb->add_option("--b", options->batch, "batch entry to draw; default 0")
-      ->type_name("N")
-      ->check(CLI::Range(0, 1'000'000).description(""));
-  verb->add_option("--h", options->head, "query head to draw; default 0")->type_name("N")->check(CLI::Range(0, 1'000'000).description(""));
-  verb->add_option("-o,--out", options->out, "the picture as PNG")->type_name("M.png");
+  add_whole(*verb, "--tq", options->queries, {1, kFar}, "queries; default 64")->group(kFormulaGroup);
+  add_whole(*verb, "--tk", options->keys, {1, kFar}, "keys; default 64")->group(kFormulaGroup);
+  add_whole(*verb, "--b", options->batch, {0, 1'000'000}, "batch entry to draw; default 0")->group(kFormulaGroup);
+  add_whole(*verb, "--h", options->head, {0, 1'000'000}, "query head to draw; default 0")->group(kFormulaGroup);
+  verb->add_option("-o,--out", options->out, "the picture as PNG")->type_name("M.png")->group(kOutputGroup);
   verb->footer(kExamples);
   verb->callback([options, &task] { task = [options] { return run(*options); }; });
 }

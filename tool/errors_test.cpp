@@ -121,6 +121,38 @@ TEST_F(ErrorsTest, Options) {
   expect_error({"bench", "--limits=most"}, "--limits");
   expect_error({"bench", "--limits", "--threads", "-1"}, "--threads");
   expect_error({"list", "--out", "C.md"}, "--markdown");
+  expect_error({"attend", "f.safetensors", "--threads", "1025"}, "1024");
+  expect_error({"grad", "--help"}, "unknown verb grad");
+  expect_error({"catalogue"}, "did you mean list?");
+  expect_error({"attend", "f.safetensors", "--output", "O.npy"}, "did you mean --out?");
+}
+
+TEST_F(ErrorsTest, EmptyValues) {
+  for (const char* option : {"--sink", "--out", "--scale", "--lse", "--map", "--received", "--mask", "--score", "--align", "--rows",
+                             "--kernel", "--layout", "--table", "--q"})
+    expect_error({"attend", "f.safetensors", option, ""}, option);
+  expect_error({"attend", ""}, "FILE");
+  expect_error({"bench", "--t", ""}, "--t");
+}
+
+TEST_F(ErrorsTest, AnErrorPointsIntoTheTextThatWasTyped) {
+  expect_error({"attend", "f.safetensors", "--score", "k<q"}, "  k<q\n   ^\n");
+  expect_error({"attend", "f.safetensors", "--mask", "k+q"}, "  k+q\n   ^\n");
+  expect_error({"attend", "f.safetensors", "--mask", "s>0.5"}, "  s>0.5\n  ^\n");
+  expect_error({"attend", "f.safetensors", "--score", "s * 1e-400"}, "too small");
+  expect_error({"attend", "f.safetensors", "--score", "s * 0.0001e-390"}, "too small");
+  expect_error({"attend", "f.safetensors", "--score", "s * 1e400"}, "too large");
+  expect_error({"attend", "f.safetensors", "--score", "s * 1000.0e306"}, "too large");
+}
+
+TEST_F(ErrorsTest, TokensAreShownWithoutControlOfTheTerminal) {
+  write("t.safetensors",
+        small_safetensors({1, 1, 3, 8}, {{"tokens", "[\"\\u001b[31mred\", \"a\\u009bb\\u202ec\\u200bd\", \"\u00fcber\"]"}}));
+  const Ran ran = heed({"attend", "t.safetensors", "--top", "3"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_NE(ran.out.find("\\x1b[31mred"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("a\\u{9b}b\\u{202e}c\\u{200b}d"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("\u00fcber"), std::string::npos) << ran.out;
 }
 
 TEST_F(ErrorsTest, Outputs) {

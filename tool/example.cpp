@@ -9,6 +9,7 @@
 #include <heed/error.hpp>
 
 #include "analysis.hpp"
+#include "numbers.hpp"
 #include "outputs.hpp"
 #include "report.hpp"
 #include "sheet.hpp"
@@ -196,14 +197,14 @@ int run(const ExampleOptions& options) {
   const std::string picture = picture_of(options);
   const std::string title =
       options.file.empty() ? "Where a language model looks while it reads the Apache licence" : "Where each head looks";
-  const Plan plan(loaded.problem);
+  const Plan plan = make_plan(loaded.problem);
   const Wanted wanted{.o = true,
                       .statistics = true,
                       .received = true,
                       .map_rows = map_cells(plan.problem().queries),
                       .map_columns = map_cells(plan.problem().keys),
                       .rows = chosen_words(loaded)};
-  check_wanted(plan.problem(), wanted);
+  if (const std::string note = note_of(plan.problem(), wanted); !note.empty()) loaded.notes.push_back(note);
   Results results;
   const Target target = picture_target("--out", picture, [&] { return draw(sheet_of(plan, results, loaded.tokens, title)); });
   check_targets({&target, 1}, loaded.paths);
@@ -226,9 +227,7 @@ void add_example(CLI::App& app, Task& task) {
       ->type_name("FILE");
   verb->add_option("-o,--out", options->out, std::string("the sheet, a file or a folder; default: ") + kPicture + " in the current folder")
       ->type_name("PATH");
-  verb->add_option("--threads", options->threads, "0: all cores of this process")
-      ->type_name("N")
-      ->check(CLI::Range(0, 4096).description(""));
+  add_whole(*verb, "--threads", options->threads, {0, kMostThreads}, "0: all cores of this process");
   verb->add_flag("--json", options->json, "one JSON object on standard output; keys in docs/json.md");
   verb->footer(kExamples);
   verb->callback([options, &task] { task = [options] { return run(*options); }; });

@@ -14,11 +14,12 @@ constexpr const char* kExamples = R"help(Examples:
   heed explain --q Q.npy --k K.npy --v V.npy --mask causal --align end --strict)help";
 
 int run(const ProblemOptions& options) {
-  const Loaded loaded = load(options);
-  asking_for("the plan");
-  const Plan plan(loaded.problem);
+  Loaded loaded = load(options);
+  const Plan plan = make_plan(loaded.problem);
+  const std::optional<InFloat32> float32 = say_float32(plan, loaded);
   if (options.json) {
-    const nlohmann::json json{{"problem", problem_json(plan.problem())}, {"plan", to_json(plan)}, {"notes", loaded.notes}};
+    nlohmann::json json{{"problem", problem_json(plan.problem())}, {"plan", to_json(plan)}, {"notes", loaded.notes}};
+    if (float32) json["float32"] = to_json(*float32);
     say(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     return 0;
   }

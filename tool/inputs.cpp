@@ -8,6 +8,7 @@
 
 #include "base/slips.hpp"
 #include "memory.hpp"
+#include "progress.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -68,6 +69,7 @@ std::string names_of(const io::TensorFile& file, const std::string& wanted) {
 Tensor read_entry(const io::TensorFile& file, std::size_t entry, const std::string& path) {
   const auto& [name, bytes] = file.entries()[entry];
   require_memory("reading " + (name.empty() ? path : one_line(name) + " of " + path), static_cast<double>(bytes));
+  const Progress progress("reading " + one_line(path), 0);
   return file.read(entry, read_as);
 }
 

@@ -16,6 +16,7 @@
 #include "io/source.hpp"
 #include "outputs.hpp"
 #include "picture.hpp"
+#include "progress.hpp"
 #include "report.hpp"
 #include "verbs.hpp"
 
@@ -152,9 +153,10 @@ int run(const ListOptions& options) {
   }
   if (options.markdown && options.json) throw Error({"two forms at once", "command line", "--json or --markdown", "both"});
   const std::vector<Entry> entries = catalogue();
-  const std::string text = options.json       ? list_json(entries).dump(2) + "\n"
-                           : options.markdown ? list_markdown(entries)
-                                              : list_text(entries);
+  const std::string text = [&] {
+    const Progress progress("drawing", 0);
+    return options.json ? list_json(entries).dump(2) + "\n" : options.markdown ? list_markdown(entries) : list_text(entries);
+  }();
   if (!options.check.empty()) return check_against(options.check, text);
   if (options.out.empty()) {
     say(text);

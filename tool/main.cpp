@@ -54,6 +54,7 @@ int parse_and_run(int argc, char** argv) {
   try {
     app.parse(arguments(argc, argv));
   } catch (const CLI::CallForHelp&) {
+    if (const std::string unknown = unknown_verb(app); !unknown.empty()) return fail(2, {unknown.c_str()});
     task = [&app] {
       say(app.help());
       return 0;
@@ -66,6 +67,7 @@ int parse_and_run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return fail(2, {parse_message(app, error).c_str()});
   }
+  refuse_empty_values(app);
   const int status = task();
   finish_output();
   return status;

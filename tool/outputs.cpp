@@ -14,6 +14,7 @@
 #include "io/file.hpp"
 #include "io/npy.hpp"
 #include "io/safetensors.hpp"
+#include "progress.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -72,6 +73,11 @@ void check_ending(const Target& target) {
 
 }  // namespace
 
+bool names_array(const std::string& path) {
+  const std::string ending = ending_of(path);
+  return ending == ".npy" || ending == ".safetensors";
+}
+
 Target array_target(const std::string& option, const std::string& path, const std::string& name, const Tensor& tensor) {
   const auto write = [name, &tensor](const std::string& to) {
     if (ending_of(to) == ".safetensors") return io::write_safetensors(to, name, tensor.view());
@@ -106,6 +112,7 @@ void write_targets(std::span<const Target> targets) {
   for (const Target& target : targets) order.push_back(&target);
   std::ranges::stable_partition(order, [](const Target* target) { return is_special(target->path); });
   std::vector<std::string> fresh;
+  const Progress progress("writing", 0);
   try {
     for (const Target* target : order) {
       std::error_code none;

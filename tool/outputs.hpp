@@ -19,6 +19,8 @@ struct Target {
   std::vector<std::string> endings{};  ///< what a file's name may end in, where it has an ending: {".png"}; empty: anything
 };
 
+/// Whether a path's ending says a file of arrays, .npy or .safetensors.
+[[nodiscard]] bool names_array(const std::string& path);
 /// An array under `name`: .safetensors where the path ends so, else .npy.
 [[nodiscard]] Target array_target(const std::string& option, const std::string& path, const std::string& name, const Tensor& tensor);
 [[nodiscard]] Target picture_target(const std::string& option, const std::string& path, std::function<io::Canvas()> draw);

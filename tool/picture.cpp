@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
-#include "plan/body.hpp"
+#include "progress.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -14,9 +15,10 @@ namespace {
 using io::Canvas;
 using io::Color;
 
-constexpr std::int64_t kLooked = 16;  // places along a side of a Partial cell, at most
+// Places along a side of a Partial cell, at most: a terminal has few cells, a picture 640 x 640.
+constexpr std::int64_t kLookedInTerminal = 16, kLookedInPicture = 8;
 constexpr Color kInk{20, 20, 30}, kSoft{95, 95, 110}, kSeen{38, 70, 130}, kHidden{233, 236, 241};
-constexpr int kMargin = 32, kGutter = 96, kLine = 24, kSide = 640, kNarrowest = 700, kLeast = 16;
+constexpr int kMargin = 32, kGutter = 96, kLine = 24, kSide = 640, kNarrowest = 860, kLeast = 16;
 
 std::int64_t begin_of(std::int64_t cell, std::int64_t extent, std::int64_t cells) {
   return cell * extent / cells;
@@ -25,28 +27,43 @@ std::int64_t begin_of(std::int64_t cell, std::int64_t extent, std::int64_t cells
 /// A run of slots along one axis and where its position 0 lies.
 struct Stretch {
   std::int64_t first, last, offset;  // [first, last)
-  [[nodiscard]] std::int64_t looked() const { return std::min(last - first, kLooked); }
-  [[nodiscard]] std::int64_t slot(std::int64_t i) const { return first + i * (last - first) / looked(); }
-  [[nodiscard]] std::int64_t position(std::int64_t i) const { return offset + slot(i); }
+  std::int64_t most;                 // places looked at
+
+  [[nodiscard]] std::int64_t size() const { return last - first; }
+  [[nodiscard]] std::int64_t looked() const { return std::min(size(), most); }
+  [[nodiscard]] bool sampled() const { return size() > most; }
+  /// A slot of the i-th part of so many. Equal steps would meet a periodic mask at one phase: `noise` moves within the part.
+  [[nodiscard]] std::int64_t slot(std::int64_t i, std::uint64_t noise) const {
+    const std::int64_t begin = begin_of(i, size(), looked()), part = begin_of(i + 1, size(), looked()) - begin;
+    return first + begin + static_cast<std::int64_t>(noise % static_cast<std::uint64_t>(part));
+  }
   [[nodiscard]] formula::Range range() const { return {offset + first, offset + last - 1}; }
 };
 
-float share_of(const plan::Body& body, std::int64_t b, std::int64_t h, const Stretch& queries, const Stretch& keys) {
-  const std::int64_t g = body.layout.kv_head(h);
+struct Share {
+  float seen = 0;
+  bool sampled = false;
+};
+
+Share share_of(const Scene& scene, std::int64_t b, std::int64_t h, const Stretch& queries, const Stretch& keys,
+               std::span<formula::Value> values) {
+  const std::int64_t g = scene.layout().kv_head(h);
   const formula::Box box{
       .q = queries.range(), .k = keys.range(), .b = {b, b}, .h = {h, h}, .g = {g, g}, .i = {queries.first, queries.last - 1}};
-  const formula::Verdict verdict = body.mask_over->verdict(box);
-  if (verdict == formula::Verdict::kEmpty) return 0;
-  if (verdict == formula::Verdict::kFull) return 1;
-  std::vector<formula::Value> values(body.mask.steps().size());
+  const formula::Verdict verdict = scene.over().verdict(box);
+  if (verdict == formula::Verdict::kEmpty) return {0};
+  if (verdict == formula::Verdict::kFull) return {1};
   std::int64_t seen = 0;
   for (std::int64_t i = 0; i < queries.looked(); ++i) {
     for (std::int64_t j = 0; j < keys.looked(); ++j) {
-      const formula::Place place{.q = queries.position(i), .k = keys.position(j), .b = b, .h = h, .g = g, .i = queries.slot(i)};
-      seen += body.mask.at(place, values).integer;
+      const std::uint64_t noise =
+          scrambled(static_cast<std::uint64_t>(queries.first + i) * 0x100000001b3U + static_cast<std::uint64_t>(keys.first + j));
+      const std::int64_t row = queries.slot(i, noise);
+      const formula::Place place{.q = queries.offset + row, .k = keys.offset + keys.slot(j, noise >> 32), .b = b, .h = h, .g = g, .i = row};
+      seen += scene.mask().at(place, values).integer;
     }
   }
-  return static_cast<float>(seen) / static_cast<float>(queries.looked() * keys.looked());
+  return {static_cast<float>(seen) / static_cast<float>(queries.looked() * keys.looked()), queries.sampled() || keys.sampled()};
 }
 
 std::string framed(const std::vector<std::string>& lines, int columns) {
@@ -55,6 +72,10 @@ std::string framed(const std::vector<std::string>& lines, int columns) {
   std::string text = "┌" + rule + "┐\n";
   for (const std::string& line : lines) text += "│" + line + "│\n";
   return text + "└" + rule + "┘\n";
+}
+
+std::string sampled_text(const Cells& cells) {
+  return fmt::format("sampled, {} places a cell", cells.looked * cells.looked);
 }
 
 Color blend(float share) {
@@ -79,19 +100,21 @@ std::vector<std::int64_t> round_ticks(std::int64_t extent, std::int64_t most) {
   return ticks;
 }
 
-Cells cells_of(const Plan& plan, std::int64_t b, std::int64_t h, int rows, int columns) {
-  const plan::Body& body = plan.body();
-  const Problem& p = plan.problem();
-  Cells cells{.rows = rows, .columns = columns};
-  const std::int64_t offset = body.layout.offsets[static_cast<std::size_t>(b)];
-  for (int row = 0; row < rows; ++row) {
-    const Stretch queries{begin_of(row, p.queries, rows), begin_of(row + 1, p.queries, rows), offset};
-    for (int column = 0; column < columns; ++column) {
-      const Stretch keys{begin_of(column, p.keys, columns), begin_of(column + 1, p.keys, columns), p.first_key};
-      cells.shares.push_back(share_of(body, b, h, queries, keys));
+Cells cells_of(const Scene& scene, std::int64_t b, std::int64_t h, Cells grid, const std::function<void(int)>& row_done) {
+  const Problem& p = scene.problem();
+  std::vector<formula::Value> values(scene.mask().steps().size());
+  const std::int64_t offset = scene.layout().offsets[static_cast<std::size_t>(b)];
+  for (int row = 0; row < grid.rows; ++row) {
+    const Stretch queries{begin_of(row, p.queries, grid.rows), begin_of(row + 1, p.queries, grid.rows), offset, grid.looked};
+    for (int column = 0; column < grid.columns; ++column) {
+      const Stretch keys{begin_of(column, p.keys, grid.columns), begin_of(column + 1, p.keys, grid.columns), p.first_key, grid.looked};
+      const Share share = share_of(scene, b, h, queries, keys, values);
+      grid.shares.push_back(share.seen);
+      grid.sampled |= share.sampled;
     }
+    if (row_done) row_done(row + 1);
   }
-  return cells;
+  return grid;
 }
 
 std::vector<std::string> half_blocks(const Cells& cells) {
@@ -119,26 +142,31 @@ std::vector<std::string> shades(const Cells& cells) {
   return lines;
 }
 
-std::string terminal_picture(const Plan& plan, std::int64_t b, std::int64_t h, int columns, int lines) {
-  const Problem& p = plan.problem();
+std::string terminal_picture(const Scene& scene, std::int64_t b, std::int64_t h, int columns, int lines) {
+  const Problem& p = scene.problem();
   const std::int64_t width = std::max(columns - 2, 8), height = std::max(lines - 8, 8);
   const bool exact = p.keys <= width && p.queries <= 2 * height;
   const std::int64_t pooled = std::max({(p.keys + width - 1) / width, (p.queries + 2 * height - 1) / (2 * height), std::int64_t{1}});
-  const Cells cells = exact ? cells_of(plan, b, h, static_cast<int>(p.queries), static_cast<int>(p.keys))
-                            : cells_of(plan, b, h, static_cast<int>(std::max<std::int64_t>(p.queries / (2 * pooled), 1)),
-                                       static_cast<int>(std::max<std::int64_t>(p.keys / pooled, 1)));
+  const std::int64_t rows = exact ? p.queries : std::max<std::int64_t>(p.queries / (2 * pooled), 1),
+                     across = exact ? p.keys : std::max<std::int64_t>(p.keys / pooled, 1);
+  const Progress progress("drawing", 0);
+  const Cells cells =
+      cells_of(scene, b, h, {.rows = static_cast<int>(rows), .columns = static_cast<int>(across), .looked = kLookedInTerminal});
   const std::string scale = exact ? ""
                                   : fmt::format("; one character is {} x {} places: ░ some, ▒ half, ▓ most, █ all",
-                                                count_text(p.queries / cells.rows), count_text(p.keys / cells.columns));
+                                                count_text(p.queries / cells.rows), count_text(p.keys / cells.columns)) +
+                                        (cells.sampled ? "; " + sampled_text(cells) : "");
   return fmt::format("queries 0 to {} down, keys 0 to {} across{}\n", count_text(p.queries - 1), count_text(p.keys - 1), scale) +
          framed(exact ? half_blocks(cells) : shades(cells), cells.columns);
 }
 
-Canvas mask_canvas(const Plan& plan, std::int64_t b, std::int64_t h) {
-  const Problem& p = plan.problem();
+Canvas mask_canvas(const Scene& scene, std::int64_t b, std::int64_t h) {
+  const Problem& p = scene.problem();
   const auto rows = static_cast<int>(std::min<std::int64_t>(p.queries, kSide)),
              columns = static_cast<int>(std::min<std::int64_t>(p.keys, kSide));
-  const Cells cells = cells_of(plan, b, h, rows, columns);
+  Progress progress("drawing", 0);
+  const Cells cells = cells_of(scene, b, h, {.rows = rows, .columns = columns, .looked = kLookedInPicture},
+                               [&](int done) { progress.reached(static_cast<double>(done) / rows); });
   const int zoom = std::max(1, kSide / std::max(rows, columns)), down = std::max(zoom, kLeast / rows),
             across = std::max(zoom, kLeast / columns);
   const int left = kMargin + kGutter, top = kMargin + 4 * kLine, width = columns * across, height = rows * down;
@@ -151,6 +179,7 @@ Canvas mask_canvas(const Plan& plan, std::int64_t b, std::int64_t h) {
     canvas.fill(x, kMargin + kLine, 16, 16, blend(share));
     x += 24 + canvas.text(x + 24, kMargin + kLine, label, kInk, 2) + 24;
   }
+  if (cells.sampled) canvas.text(x, kMargin + kLine, sampled_text(cells), kSoft, 2);
   for (int row = 0; row < rows; ++row) {
     for (int column = 0; column < columns; ++column)
       canvas.fill(left + column * across, top + row * down, across, down, blend(cells.at(row, column)));

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include <heed/plan.hpp>
-
 #include "io/png.hpp"
+#include "scene.hpp"
 
 namespace heed::tool {
 
@@ -17,15 +17,18 @@ namespace heed::tool {
 /// A grid of cells, each with the share of its places that are seen.
 struct Cells {
   int rows = 0, columns = 0;
+  std::int64_t looked = 0;      ///< places along a side of a cell that are looked at, at most
+  bool sampled = false;         ///< some cell holds more places than were looked at, and its share is an estimate
   std::vector<float> shares{};  ///< [rows, columns]
   [[nodiscard]] float at(int row, int column) const {
     return shares[static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(column)];
   }
 };
 
-/// The Tq x Tk places of one head in `rows` x `columns` cells. Cells whose verdict is Empty or Full cost one interval evaluation; of others
-/// at most 16 x 16 places are looked at.
-[[nodiscard]] Cells cells_of(const Plan& plan, std::int64_t b, std::int64_t h, int rows, int columns);
+/// The Tq x Tk places of one head in `grid.rows` x `grid.columns` cells. Cells whose verdict is Empty or Full cost one interval evaluation;
+/// of others at most looked x looked places are looked at, one drawn from each of as many equal parts (by a fixed rule: the picture is the
+/// same every time). `row_done` is called after each row with how many are done.
+[[nodiscard]] Cells cells_of(const Scene& scene, std::int64_t b, std::int64_t h, Cells grid, const std::function<void(int)>& row_done = {});
 
 /// Half blocks, two rows of cells in one line of text, for cells that are single places; no frame.
 [[nodiscard]] std::vector<std::string> half_blocks(const Cells& cells);
@@ -33,7 +36,7 @@ struct Cells {
 [[nodiscard]] std::vector<std::string> shades(const Cells& cells);
 
 /// The picture of one head for a terminal of this size, framed, with what the axes are.
-[[nodiscard]] std::string terminal_picture(const Plan& plan, std::int64_t b, std::int64_t h, int columns, int lines);
-[[nodiscard]] io::Canvas mask_canvas(const Plan& plan, std::int64_t b, std::int64_t h);
+[[nodiscard]] std::string terminal_picture(const Scene& scene, std::int64_t b, std::int64_t h, int columns, int lines);
+[[nodiscard]] io::Canvas mask_canvas(const Scene& scene, std::int64_t b, std::int64_t h);
 
 }  // namespace heed::tool

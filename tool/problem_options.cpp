@@ -1,21 +1,18 @@
 #include "problem_options.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
-#include <charconv>
-#include <cstdlib>
 
 #include <heed/error.hpp>
 #include <nlohmann/json.hpp>
 
-#include "formula/formula.hpp"
 #include "inputs.hpp"
+#include "numbers.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
 namespace {
-
-constexpr int kMostThreads = 4096;
 
 /// "BTHD" of "bthd" or "B T H D": the order of the axes, without B where there is one batch entry.
 std::string axes_from(const std::string& text, const std::string& where) {
@@ -107,19 +104,53 @@ void note_unused(const std::string& path, const std::map<std::string, std::strin
   if (!keys.empty() && std::ranges::find(notes, note) == notes.end()) notes.push_back(note);
 }
 
+/// Names under which files hold q, k and v, the usual ones first.
+constexpr std::array<std::array<const char*, 3>, 6> kTriples{{{"q", "k", "v"},
+                                                              {"Q", "K", "V"},
+                                                              {"query", "key", "value"},
+                                                              {"queries", "keys", "values"},
+                                                              {"q_proj", "k_proj", "v_proj"},
+                                                              {"query_states", "key_states", "value_states"}}};
+
+/// The names of q, k and v in a file: those given; else the first of the triples whose others are all there, which is said.
+std::array<std::string, 3> names_in(const Container& container, const std::array<std::string, 3>& given, std::vector<std::string>& notes) {
+  const auto holds = [&](const std::string& name) {
+    return std::ranges::find(container.file->entries(), name, &io::TensorFile::Entry::name) != container.file->entries().end();
+  };
+  for (const auto& triple : kTriples) {
+    std::array<std::string, 3> names = given;
+    bool all = true;
+    std::string said;
+    for (std::size_t n = 0; n < 3; ++n) {
+      if (!given[n].empty()) continue;
+      names[n] = triple[n];
+      all &= holds(names[n]);
+      said += (said.empty() ? "" : ", ") + std::string(kTriples[0][n]) + " is `" + names[n] + "`";
+    }
+    if (!all) continue;
+    if (&triple != kTriples.data() && !said.empty()) notes.push_back(said + " of the file; --q, --k and --v choose others");
+    return names;
+  }
+  std::array<std::string, 3> names = given;
+  for (std::size_t n = 0; n < 3; ++n) names[n] = given[n].empty() ? kTriples[0][n] : given[n];
+  return names;
+}
+
 Container read_inputs(const ProblemOptions& options, Loaded& loaded) {
   Container container;
   TensorView* const views[] = {&loaded.inputs.q, &loaded.inputs.k, &loaded.inputs.v};
   const std::pair<const char*, const std::string*> wanted[] = {{"q", &options.q}, {"k", &options.k}, {"v", &options.v}};
+  std::array<std::string, 3> names;
   if (!options.file.empty()) {
     container = read_container(options.file);
     loaded.paths.push_back(options.file);
+    names = names_in(container, {options.q, options.k, options.v}, loaded.notes);
   }
   for (std::size_t n = 0; n < 3; ++n) {
     const auto& [name, given] = wanted[n];
     std::string layout;
     if (!options.file.empty()) {
-      loaded.owned[name] = tensor_of(container, given->empty() ? name : *given);
+      loaded.owned[name] = tensor_of(container, names[n]);
       layout = layout_of(options, container.metadata, container.path, loaded.notes);
     } else {
       const std::string option = std::string("--") + name;
@@ -159,10 +190,7 @@ void take_mask_and_scale(const ProblemOptions& options, const Container& contain
   problem.scale = options.scale;
   if (options.scale) return;
   if (const std::string* scale = from_file("scale")) {
-    char* end = nullptr;
-    problem.scale = std::strtod(scale->c_str(), &end);
-    if (scale->empty() || *end != '\0')
-      throw Error({"no number", "metadata key `scale` of " + container.path, "a number", "\"" + one_line(*scale) + "\""});
+    problem.scale = number_from("metadata key `scale` of " + container.path, *scale);
     loaded.notes.push_back("scale " + one_line(*scale) + " is the file's own (metadata); --scale overrides");
   }
 }
@@ -170,64 +198,61 @@ void take_mask_and_scale(const ProblemOptions& options, const Container& contain
 }  // namespace
 
 void add_mask_options(CLI::App& verb, FormulaOptions& options) {
-  verb.add_option("-m,--mask", options.mask, "who sees whom: a name with arguments, a formula, or both mixed")->type_name("TEXT");
+  verb.add_option("-m,--mask", options.mask, "who sees whom: a name with arguments, a formula, or both mixed")
+      ->type_name("TEXT")
+      ->group(kFormulaGroup);
   verb.add_option("--table", options.tables, "binds data that formulas look up; FILE, or FILE:NAME where it holds several; may repeat")
       ->type_name("NAME=FILE")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->group(kFormulaGroup);
   verb.add_option_function<std::string>(
           "--read-as", [](const std::string&) { read_files_as({.bf16 = true}); },
           "what .npy elements of two opaque bytes are: NumPy writes bfloat16 of ml_dtypes as <V2")
       ->type_name("bf16")
-      ->check(CLI::IsMember({"bf16"}).description(""));
+      ->check(CLI::IsMember({"bf16"}).description(""))
+      ->group(kInputGroup);
   verb.add_option("--align", options.align,
                   "position of the first query: start (0), end (Tk - Tq), or a number (one per batch entry: 3,0,7)")
-      ->type_name("start|end|N,...");
+      ->type_name("start|end|N,...")
+      ->group(kFormulaGroup);
 }
 
 void add_score_options(CLI::App& verb, FormulaOptions& options) {
   verb.add_option("-s,--score", options.scores, "alters a score; may repeat, each sees the previous result as s")
       ->type_name("TEXT")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->group(kFormulaGroup);
 }
 
 void add_run_options(CLI::App& verb, RunOptions& options) {
-  verb.add_option("--kernel", options.kernel, "run this kernel or refuse; see `heed list`")->type_name("NAME");
-  verb.add_flag("--strict", options.strict, "anything but a fused kernel is an error");
-  verb.add_option("--threads", options.threads, "0: all cores of this process")
-      ->type_name("N")
-      ->check(CLI::Range(0, kMostThreads).description(""));
-  verb.add_flag("--json", options.json, "one JSON object on standard output; keys in docs/json.md");
+  verb.add_option("--kernel", options.kernel, "run this kernel or refuse; see `heed list`")->type_name("NAME")->group(kRunGroup);
+  verb.add_flag("--strict", options.strict, "anything but a fused kernel is an error")->group(kRunGroup);
+  add_whole(verb, "--threads", options.threads, {0, kMostThreads}, "0: all cores of this process")->group(kRunGroup);
+  verb.add_flag("--json", options.json, "one JSON object on standard output; keys in docs/json.md")->group(kRunGroup);
 }
 
 void add_problem_options(CLI::App& verb, ProblemOptions& options) {
   verb.add_option("FILE", options.file,
                   "a .safetensors or .npz file with q, k and v, - is standard input; obeyed metadata: layout, mask, scale, align, tokens")
       ->type_name("");
-  verb.add_option("--q", options.q, "name of q in FILE; without FILE a .npy file")->type_name("NAME");
-  verb.add_option("--k", options.k, "name of k, likewise")->type_name("NAME");
-  verb.add_option("--v", options.v, "name of v, likewise")->type_name("NAME");
+  const std::pair<const char*, std::string*> tensors[] = {{"--q", &options.q}, {"--k", &options.k}, {"--v", &options.v}};
+  for (const auto& [name, value] : tensors) {
+    verb.add_option(
+            name, *value,
+            value == &options.q ? "name of q in FILE; without FILE a .npy file" : std::string("name of ") + (name + 2) + ", likewise")
+        ->type_name("NAME")
+        ->group(kInputGroup);
+  }
   verb.add_option("--layout", options.layout, "order of the axes, bhtd or another; without batch axis B = 1; default: the file's, or bhtd")
-      ->type_name("bhtd|bthd|...");
+      ->type_name("bhtd|bthd|...")
+      ->group(kInputGroup);
   add_mask_options(verb, options);
   add_score_options(verb, options);
-  verb.add_option("--sink", options.sink, "a logit per query head [Hq] that takes part in the softmax and has no value")->type_name("FILE");
-  verb.add_option("--scale", options.scale, "first s = X * (q . k); default 1/sqrt(D)")->type_name("X");
+  verb.add_option("--sink", options.sink, "a logit per query head [Hq] that takes part in the softmax and has no value")
+      ->type_name("FILE")
+      ->group(kFormulaGroup);
+  add_number(verb, "--scale", options.scale, "first s = X * (q . k); default 1/sqrt(D)")->group(kFormulaGroup);
   add_run_options(verb, options);
-}
-
-std::vector<std::int64_t> integers_from(const std::string& option, const std::string& text) {
-  std::vector<std::int64_t> values;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (;;) {
-    std::int64_t value = 0;
-    const auto [rest, failure] = std::from_chars(at, end, value);
-    if (failure != std::errc() || (rest != end && *rest != ','))
-      throw Error({"no list of whole numbers", option, "N or N,N,...", "\"" + text + "\""});
-    values.push_back(value);
-    if (rest == end) return values;
-    at = rest + 1;
-  }
 }
 
 Align align_from(const std::string& text, const std::string& where) {
@@ -239,12 +264,7 @@ Align align_from(const std::string& text, const std::string& where) {
 
 Expr parse_option(const std::string& option, const std::string& text, const Tables& tables) {
   try {
-    Expr expression = parse(text, tables);
-    if (option == "--score")
-      (void)formula::Formula::score({&expression, 1}, tables);
-    else
-      (void)formula::Formula::mask(expression, tables);
-    return expression;
+    return option == "--score" ? parse_score(text, tables) : parse_mask(text, tables);
   } catch (const Error& error) {
     Error::Parts parts = error.parts();
     parts.where = option + (parts.where.empty() ? "" : ", " + parts.where);

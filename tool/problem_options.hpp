@@ -11,6 +11,10 @@
 
 namespace heed::tool {
 
+/// The groups in which help shows options.
+inline constexpr const char *kInputGroup = "Inputs", *kFormulaGroup = "Formula", *kOutputGroup = "Outputs", *kRunGroup = "Run";
+inline constexpr int kMostThreads = 1024;  ///< the library's own limit
+
 /// What formulas need: shared by all verbs that take a mask.
 struct FormulaOptions {
   std::string mask;
@@ -55,7 +59,5 @@ void load_tables(const FormulaOptions& options, Loaded& loaded);
 [[nodiscard]] Expr parse_option(const std::string& option, const std::string& text, const Tables& tables);
 /// "start", "end", "3" or "3,0,7"; errors name `where`.
 [[nodiscard]] Align align_from(const std::string& text, const std::string& where = "--align");
-/// Whole numbers between commas. Throws Error naming the option.
-[[nodiscard]] std::vector<std::int64_t> integers_from(const std::string& option, const std::string& text);
 
 }  // namespace heed::tool

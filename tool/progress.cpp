@@ -36,16 +36,20 @@ Progress::~Progress() {
   thread_.join();
 }
 
+std::string Progress::line(double passed) const {
+  const double share = share_;
+  if (share <= 0 && expected_ <= 0) return fmt::format("{} {}", what_, seconds_text(passed));
+  const double total = share > 0 ? passed / share : std::max(expected_, passed);
+  return fmt::format("{} {} {} of about {}", what_, bar(passed / total), seconds_text(passed), seconds_text(total));
+}
+
 void Progress::draw_until_done() {
   const auto start = std::chrono::steady_clock::now();
   bool drawn = false;
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, drawn ? kNext : kFirst, [this] { return done_; })) {
     const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const double total = std::max(expected_, passed);
-    const std::string line =
-        fmt::format("\r\x1b[K{} {} {} of about {}", what_, bar(passed / total), seconds_text(passed), seconds_text(total));
-    std::fputs(line.c_str(), stderr);
+    std::fputs(("\r\x1b[K" + line(passed)).c_str(), stderr);
     drawn = true;
   }
   if (drawn) std::fputs("\r\x1b[K", stderr);

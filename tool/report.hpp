@@ -11,8 +11,11 @@ namespace heed::tool {
 
 using base::bytes_text, base::seconds_text, base::count_text, base::percent_text, base::flop_text;
 
-/// A name from a file on one line, control characters written as escapes.
+/// A name from a file on one line: control and format characters (terminal codes, bidirectional overrides, zero widths) and bytes that
+/// are no UTF-8 are written as escapes.
 [[nodiscard]] std::string one_line(std::string_view text);
+/// The same of as many characters as fit into `columns`, none of them cut: an escape stands whole or not at all.
+[[nodiscard]] std::string first_characters(std::string_view text, std::size_t columns);
 /// Terminal columns of UTF-8 text made of narrow characters.
 [[nodiscard]] std::size_t columns_of(std::string_view text);
 

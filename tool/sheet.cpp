@@ -38,7 +38,7 @@ std::string bare_word(const std::vector<std::string>& tokens, std::int64_t key) 
   if (key < 0 || key >= static_cast<std::int64_t>(tokens.size())) return "";
   std::string text = tokens[static_cast<std::size_t>(key)];
   text.erase(0, std::min(text.find_first_not_of(" \n"), text.size()));
-  return one_line(text).substr(0, kTickWord);
+  return first_characters(text, kTickWord);
 }
 
 /// A tick and its word: the nearest longer word within an eighth of a step, and the tick moves there; the round number where none is.

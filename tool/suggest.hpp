@@ -14,4 +14,10 @@ namespace heed::tool {
 /// One line for an error of the parser; an unknown name comes with the nearest known one.
 [[nodiscard]] std::string parse_message(const CLI::App& app, const CLI::ParseError& error);
 
+/// The error when help is asked of a verb that is not there ("heed grad --help"); empty: it is.
+[[nodiscard]] std::string unknown_verb(const CLI::App& app);
+
+/// Throws Error for an option that was given an empty value.
+void refuse_empty_values(const CLI::App& app);
+
 }  // namespace heed::tool

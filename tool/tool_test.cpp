@@ -382,7 +382,16 @@ TEST_F(ToolTest, EveryKeyIsDocumented) {
   collect_keys(json({"bench", "--t", "64", "--repeat", "1"}), keys);
   collect_keys(json({"bench", "--t", "64", "--repeat", "1", "--kernel", "classic"}), keys);
   collect_keys(json({"bench", "--t", "64", "--repeat", "1", "--limits", "--alone"}), keys);
+  collect_keys(json({"bench", "--t", "64,128", "--repeat", "1", "--alone"}), keys);
   collect_keys(json({"list"}), keys);
+  Tensor wide(DType::kF64, {1, 1, 4, 8});
+  std::fill_n(wide.data<double>(), wide.count(), 0.5);
+  io::write_npy(at("d.npy"), wide.view());
+  std::vector<std::string> every{"attend", "--q", "d.npy", "--k", "d.npy", "--v", "d.npy", "--map", "m.npy"};
+  for (const char* option :
+       {"out", "lse", "maximum", "entropy", "effective", "visible", "weights", "received", "seen-by", "top-keys", "top-weights"})
+    every.insert(every.end(), {std::string("--") + option, std::string(option) + ".npy"});
+  collect_keys(json(every), keys);
   EXPECT_GT(keys.size(), 40u);
   const std::string page = text_of(std::string(HEED_SOURCE_DIR) + "/docs/json.md");
   for (const std::string& key : keys) EXPECT_NE(page.find("`" + key + "`"), std::string::npos) << key;

@@ -128,6 +128,9 @@ class Table {
 /// Reads a formula. Names are the symbols, the functions, the named masks and scores (see masks.hpp, scores.hpp), and the
 /// tables of `tables`. Throws Error with the column and a caret.
 [[nodiscard]] Expr parse(std::string_view text, const Tables& tables = {});
+/// The same for a formula that is to be a mask (boolean, without s) or a score (a number): an error about that points into `text` too.
+[[nodiscard]] Expr parse_mask(std::string_view text, const Tables& tables = {});
+[[nodiscard]] Expr parse_score(std::string_view text, const Tables& tables = {});
 
 /// True when both are the same tree (tables compare by name).
 [[nodiscard]] bool same(const Expr& a, const Expr& b);

@@ -66,6 +66,13 @@ class Checker {
     }
   }
 
+  /// What the whole expression must be.
+  void require_slot(int step, const Node& node, Slot slot) const {
+    if (slot == Slot::kMask) require(step, Type::kBoolean, node, "a mask");
+    if (slot == Slot::kScore && type_of(step) == Type::kBoolean)
+      fail(node, "a score must be a number, but `" + quote(node) + "` is boolean");
+  }
+
   int real(int step) {
     if (type_of(step) == Type::kReal) return step;
     Step convert{.kind = Step::Kind::kToReal, .type = Type::kReal, .operand = Type::kInteger, .args = {step, -1, -1}};
@@ -255,9 +262,6 @@ class Checker {
         step.args[0] = real(step.args[0]);
         step.operand = step.type = Type::kReal;
         return;
-      case Op::kModulo:
-        step.operand = step.type = unify(node, step, 0);
-        return;
       default:
         step.operand = step.type = unify(node, step, 0);
         return;
@@ -280,7 +284,7 @@ Formula Formula::mask(const Expr& expression, const Tables& tables) {
   if (expression.empty()) return formula;
   Checker checker(formula, tables, "", false);
   formula.result_ = checker.begin(expression);
-  checker.require(formula.result_, Type::kBoolean, expression.node(), "a mask");
+  checker.require_slot(formula.result_, expression.node(), Slot::kMask);
   return formula;
 }
 
@@ -290,17 +294,17 @@ Formula Formula::score(std::span<const Expr> chain, const Tables& tables) {
   for (const Expr& expression : chain) {
     if (expression.empty()) continue;
     const int step = checker.begin(expression);
-    if (checker.type_of(step) == Type::kBoolean)
-      checker.fail(expression.node(), "a score must be a number, but `" + to_text(expression) + "` is boolean");
+    checker.require_slot(step, expression.node(), Slot::kScore);
     formula.result_ = checker.real(step);
     checker.chain(formula.result_);
   }
   return formula;
 }
 
-void check_types(const Expr& expression, const Tables& tables, std::string_view text) {
+void check_types(const Expr& expression, const Tables& tables, std::string_view text, Slot slot) {
   Formula formula;
-  Checker(formula, tables, text, true).begin(expression);
+  Checker checker(formula, tables, text, slot != Slot::kMask);
+  checker.require_slot(checker.begin(expression), expression.node(), slot);
 }
 
 bool Formula::mentions(Op symbol) const {

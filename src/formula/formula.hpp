@@ -103,7 +103,10 @@ class Formula {
   int result_ = -1;
 };
 
-/// Types and names of one expression, s allowed; for the parser, which knows the text an error points into.
-void check_types(const Expr& expression, const Tables& tables, std::string_view text);
+/// What an expression is to be: a mask is boolean and knows no s, a score is a number.
+enum class Slot : std::uint8_t { kAny, kMask, kScore };
+
+/// Types and names of one expression; for the parser, which knows the text an error points into.
+void check_types(const Expr& expression, const Tables& tables, std::string_view text, Slot slot);
 
 }  // namespace heed::formula

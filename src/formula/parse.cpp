@@ -7,6 +7,7 @@
 // A minus directly before a number belongs to the number. Comparisons do not chain. The whole grammar with its names: docs/formula.md.
 // Named masks and scores are replaced by their expressions here; no later part of heed knows them. Recursion is bounded by
 // kMaxNesting, the tree by kMaxNodes (print.hpp). Cost: linear in the text. Checked by parse_test.cpp and parse_fuzz.cpp.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -76,6 +77,19 @@ Expr placed(const Expr& expression, int column) {
   return make(std::move(node));
 }
 
+// Whether a number written with a point or an exponent is less than 1: the power of ten of its first digit that is not 0.
+bool below_one(std::string_view number) {
+  const std::size_t mark = number.find_first_of("eE");
+  const std::string_view digits = number.substr(0, mark);
+  const std::size_t first = digits.find_first_of("123456789"), point = std::min(digits.find('.'), digits.size());
+  if (first == std::string_view::npos) return true;
+  std::string_view exponent = mark == std::string_view::npos ? "0" : number.substr(mark + 1);
+  if (exponent.front() == '+') exponent.remove_prefix(1);
+  long long power = 0;
+  if (std::from_chars(exponent.data(), exponent.data() + exponent.size(), power).ec != std::errc{}) return exponent.front() == '-';
+  return power + static_cast<long long>(point) - static_cast<long long>(first < point ? first + 1 : first) < 0;
+}
+
 // An operand as it stands in the text: a comparison without parentheses may not be compared again.
 struct Operand {
   Expr expr;
@@ -84,7 +98,7 @@ struct Operand {
 
 class Parser {
  public:
-  Parser(std::string_view text, const Tables& tables) : text_(text), tables_(tables), lexer_(checked(text)) {}
+  Parser(std::string_view text, const Tables& tables, Slot slot) : text_(text), tables_(tables), slot_(slot), lexer_(checked(text)) {}
 
   Expr run() {
     for (const auto& [name, view] : tables_) {
@@ -100,7 +114,7 @@ class Parser {
     const Written written = write(expression);
     if (written.nodes > kMaxNodes) too_large(last.column);
     if (written.nesting > kMaxNesting) too_deep(last.column);
-    check_types(expression, tables_, text_);
+    check_types(expression, tables_, text_, slot_);
     return expression;
   }
 
@@ -232,7 +246,8 @@ class Parser {
     if (token.text.find_first_of(".eE") == std::string_view::npos) return integer(token, negative, first);
     double value = 0;
     if (std::from_chars(token.text.data(), token.text.data() + token.text.size(), value).ec != std::errc{}) {
-      fail(token, "no double holds " + quoted(token.text) + " (infinity is written inf)");
+      fail(token, "no double holds " + quoted(token.text) +
+                      (below_one(token.text) ? ": it is too small (zero is written 0.0)" : ": it is too large (infinity is written inf)"));
     }
     return real(negative ? -value : value, first);
   }
@@ -377,6 +392,7 @@ class Parser {
 
   std::string_view text_;
   const Tables& tables_;
+  Slot slot_;
   Lexer lexer_;
   int level_ = 0;
   int nodes_ = 0;
@@ -387,6 +403,12 @@ class Parser {
 
 namespace heed {
 Expr parse(std::string_view text, const Tables& tables) {
-  return formula::Parser(text, tables).run();
+  return formula::Parser(text, tables, formula::Slot::kAny).run();
+}
+Expr parse_mask(std::string_view text, const Tables& tables) {
+  return formula::Parser(text, tables, formula::Slot::kMask).run();
+}
+Expr parse_score(std::string_view text, const Tables& tables) {
+  return formula::Parser(text, tables, formula::Slot::kScore).run();
 }
 }  // namespace heed

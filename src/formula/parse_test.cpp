@@ -175,7 +175,7 @@ TEST(Parse, EveryErrorSaysWhatAndWhere) {
       {"9223372036854775808", "column 1: an integer beyond 64 bits (a real is written with a point or exponent)", "9223372036854775808"},
       {"-9223372036854775809", "column 2: an integer beyond 64 bits (a real is written with a point or exponent)", "9223372036854775809"},
       {"99999999999999999999", "column 1: an integer beyond 64 bits (a real is written with a point or exponent)", "99999999999999999999"},
-      {"1e999", "column 1: no double holds `1e999` (infinity is written inf)", "1e999"},
+      {"1e999", "column 1: no double holds `1e999`: it is too large (infinity is written inf)", "1e999"},
       {"nan", "column 1: NaN is not a literal", "nan"},
       {"q +", "column 4: expected a number, a name or `(`, found the end", ""},
       {"q + )", "column 5: expected a number, a name or `(`, found `)`", ")"},
@@ -302,6 +302,44 @@ TEST(Parse, RandomTreesReadBackEqual) {
       ASSERT_EQ(to_text(parsed), text);
     }
   }
+}
+
+TEST(Parse, TheSlotOfATextIsCheckedInItsOwnWords) {
+  EXPECT_TRUE(same(parse_mask("k <= q"), parse("k <= q")));
+  EXPECT_TRUE(same(parse_score("s*2.0"), parse("s * 2.0")));
+  const auto said = [](const auto& read, const char* text) -> std::string {
+    try {
+      (void)read(text);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "nothing";
+  };
+  const auto mask = [](const char* text) { return parse_mask(text); };
+  const auto score = [](const char* text) { return parse_score(text); };
+  EXPECT_NE(said(mask, "k+q").find("must be boolean"), std::string::npos);
+  EXPECT_NE(said(mask, "k+q").find("k+q"), std::string::npos) << "as typed";
+  EXPECT_NE(said(mask, "s>0.5").find("s>0.5"), std::string::npos);
+  EXPECT_NE(said(score, "k<q").find("must be a number"), std::string::npos);
+  EXPECT_NE(said(score, "k<q").find("k<q"), std::string::npos) << "as typed";
+  EXPECT_EQ(said([](const char* text) { return parse(text); }, "k<q"), "nothing");
+  EXPECT_EQ(said(score, "s + k"), "nothing");
+}
+
+TEST(Parse, ANumberThatDoubleDoesNotHoldIsTooSmallOrTooLarge) {
+  const auto said = [](const char* text) -> std::string {
+    try {
+      (void)parse(text);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "nothing";
+  };
+  for (const char* small : {"1e-400", "0.0001e-390", "-1.5e-999", "100000.0e-400", "1e-99999999999999999999"})
+    EXPECT_NE(said(small).find("too small"), std::string::npos) << small << ": " << said(small);
+  for (const char* large : {"1e400", "1000.0e306", "-0.01e999", "1e99999999999999999999"})
+    EXPECT_NE(said(large).find("too large"), std::string::npos) << large << ": " << said(large);
+  for (const char* held : {"1e-300", "1e300", "0.0e-999", "0.000001e310"}) EXPECT_EQ(said(held), "nothing") << held;
 }
 
 TEST(Parse, RandomFormulasUseEveryOperation) {

@@ -7,6 +7,7 @@
 #include <heed/problem.hpp>
 
 #include "base/threads.hpp"
+#include "formula/print.hpp"
 #include "plan/body.hpp"
 
 namespace heed {
@@ -133,9 +134,10 @@ void check_problem(Body& body) {
     throw Error(
         {"element type is not a floating-point one", "problem, dtype", "f32, bf16, f16 or f64", std::string(name_of(problem.dtype))});
   body.scale = problem.scale.value_or(1.0 / std::sqrt(static_cast<double>(problem.dim)));
-  if (!std::isfinite(body.scale)) throw Error({"scale is not finite", "problem, scale", "a finite number", std::to_string(body.scale)});
+  if (!std::isfinite(body.scale)) throw Error({"scale is not finite", "problem, scale", "a finite number", formula::real_text(body.scale)});
   if (problem.dtype != DType::kF64 && !std::isfinite(static_cast<float>(body.scale))) {
-    throw Error({"scale is too large for float32", "problem, scale", "at most 3.4e38 in size, or f64 tensors", std::to_string(body.scale)});
+    throw Error(
+        {"scale is too large for float32", "problem, scale", "at most 3.4e38 in size, or f64 tensors", formula::real_text(body.scale)});
   }
   if (problem.sink.given()) {
     check_tensor("sink", problem.sink, {problem.heads}, {DType::kF64, DType::kF32, DType::kF16, DType::kBF16});

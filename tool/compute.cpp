@@ -1,0 +1,120 @@
+#include "compute.hpp"
+
+#include <unistd.h>
+
+#include <chrono>
+
+#include "memory.hpp"
+#include "progress.hpp"
+#include "rows.hpp"
+
+namespace heed::tool {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// An f64 tensor rounded to f32.
+Tensor narrowed(const TensorView& wide, const char* name) {
+  Tensor narrow = make_tensor(std::string(name) + " in float32", DType::kF32, wide.shape);
+  float* to = narrow.data<float>();
+  for (std::int64_t b = 0; b < wide.shape[0]; ++b) {
+    for (std::int64_t h = 0; h < wide.shape[1]; ++h) {
+      for (std::int64_t t = 0; t < wide.shape[2]; ++t) {
+        for (std::int64_t c = 0; c < wide.shape[3]; ++c) {
+          const std::int64_t at = b * wide.strides[0] + h * wide.strides[1] + t * wide.strides[2] + c * wide.strides[3];
+          *to++ = static_cast<float>(real_at(wide, at));
+        }
+      }
+    }
+  }
+  return narrow;
+}
+
+TensorSpan made(Tensor& tensor, bool wanted, const char* what, DType dtype, const Dims& shape) {
+  if (!wanted) return {};
+  tensor = make_tensor(what, dtype, shape);
+  return tensor.span();
+}
+
+/// The census of a plan that has one.
+void take_census(const Plan& plan, const TensorView& q, const TensorView& k, const Wanted& wanted, Results& results) {
+  const Problem& p = plan.problem();
+  const Dims keys{p.batch, p.heads, p.keys};
+  const auto rows = [&](const std::vector<std::int64_t>& of, std::int64_t last) {
+    return Dims{p.batch, p.heads, static_cast<std::int64_t>(of.size()), last};
+  };
+  CensusOutputs outputs{.rows = wanted.rows};
+  outputs.received = made(results.received, wanted.received, "received mass", DType::kF32, keys);
+  outputs.seen_by = made(results.seen_by, wanted.seen_by, "the counts of queries", DType::kI64, keys);
+  outputs.map = made(results.map, wanted.map_rows > 0, "maps", DType::kF32, {p.batch, p.heads, wanted.map_rows, wanted.map_columns});
+  outputs.weights = made(results.weights, !wanted.rows.empty(), "chosen rows", DType::kF32, rows(wanted.rows, p.keys));
+  if (wanted.keys() || !wanted.rows.empty()) census(plan, q, k, {}, outputs);
+  if (wanted.top_rows.empty()) return;
+  CensusOutputs top{.rows = wanted.top_rows};
+  top.top_keys = made(results.top_keys, true, "the strongest keys", DType::kI64, rows(wanted.top_rows, wanted.top));
+  top.top_weights = made(results.top_weights, true, "their weights", DType::kF32, rows(wanted.top_rows, wanted.top));
+  census(plan, q, k, {}, top);
+}
+
+}  // namespace
+
+Plan make_plan(const Problem& problem) {
+  asking_for("the plan");
+  const Progress progress("planning", 0);
+  return Plan(problem);
+}
+
+double seconds_for_bar(const Plan& plan) {
+  return ::isatty(STDERR_FILENO) != 0 ? plan.expected().seconds : 0;
+}
+
+void require_scratch(const Plan& plan) {
+  require_memory("scratch of kernel " + plan.kernel(), static_cast<double>(plan.scratch_bytes()));
+}
+
+std::string note_of(const Problem& problem, const Wanted& wanted) {
+  if (!wanted.census() || problem.dtype != DType::kF64) return "";
+  return "what keys receive, maps, chosen rows and top keys are computed in float32, of q and k rounded to it";
+}
+
+Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted, const Bar& bar) {
+  const Problem& p = plan.problem();
+  Results results;
+  const Dims rows{p.batch, p.heads, p.queries};
+  const DType statistic = p.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
+  const DType written = wanted.o && p.dtype == DType::kBF16 ? DType::kF32 : p.dtype;
+  const Outputs outputs{
+      .o = made(results.o, true, "O", written, {p.batch, p.heads, p.queries, p.value_dim}),
+      .lse = made(results.lse, true, "L", statistic, rows),
+      .maximum = made(results.maximum, wanted.maximum, "largest scores", statistic, rows),
+      .entropy = made(results.entropy, wanted.statistics, "entropy", statistic, rows),
+      .effective = made(results.effective, wanted.statistics, "effective keys", statistic, rows),
+      .visible = made(results.visible, wanted.visible, "counts of keys", DType::kI64, rows),
+      .weights = made(results.square, wanted.square, "the S x S weights", statistic, {p.batch, p.heads, p.queries, p.keys})};
+  {
+    require_scratch(plan);
+    const Progress progress(bar.what, bar.seconds > 0 ? bar.seconds : seconds_for_bar(plan));
+    const auto start = Clock::now();
+    plan.run(inputs, outputs);
+    results.seconds = seconds_since(start);
+  }
+  results.nan = nan_rows(results.o, results.lse);
+  if (!wanted.o) results.o = {};
+  if (!wanted.census()) return results;
+  const Progress progress("looking where it went", results.seconds);
+  const auto start = Clock::now();
+  if (p.dtype == DType::kF64) {
+    const Tensor q = narrowed(inputs.q, "q"), k = narrowed(inputs.k, "k");
+    take_census(Plan(as_float32(p)), q.view(), k.view(), wanted, results);
+  } else {
+    take_census(plan, inputs.q, inputs.k, wanted, results);
+  }
+  results.census_seconds = seconds_since(start);
+  return results;
+}
+
+}  // namespace heed::tool
