@@ -68,7 +68,7 @@ TEST(Sharing, ABandEntersTheBlocksThatItSees) {
         for (const std::string kernel : {"simd", "dot"}) {
           problem.kernel = kernel;
           problem.dtype = kernel == "simd" ? DType::kF32 : DType::kBF16;
-          const std::vector<std::string>& all = laws::fused_kernels();
+          const std::vector<std::string>& all = laws::fast_kernels();
           if (std::find(all.begin(), all.end(), kernel) == all.end()) continue;
           expect_exact(plan::Body(problem), mask + ", " + std::to_string(queries) + " queries, " + kernel);
         }
@@ -124,7 +124,7 @@ TEST(Sharing, HalvesChangeNoBit) {
     for (const char* mask : {"full", "causal", "(q * k) % 5 == 0"}) {
       const laws::Draw draw(
           {.heads = 1, .kv_heads = 1, .queries = 170, .keys = 500, .dim = 64, .value_dim = 64, .dtype = dtype, .mask = mask});
-      for (const std::string& kernel : laws::fused_kernels()) {
+      for (const std::string& kernel : laws::fast_kernels()) {
         const laws::Result one = laws::run(draw, kernel, 1), two = laws::run(draw, kernel, 2);
         EXPECT_TRUE(laws::same_bits(one.o, two.o)) << kernel << " " << mask;
         EXPECT_TRUE(laws::same_bits(one.lse, two.lse)) << kernel << " " << mask;
