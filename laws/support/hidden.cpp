@@ -17,7 +17,7 @@ std::vector<double> bad_numbers(DType dtype) {
 }
 
 bool sees(const plan::Body& body, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t key) {
-  const formula::Place place{.q = body.layout.query_position(b, i), .k = key, .b = b, .h = h, .g = body.layout.kv_head(h)};
+  const formula::Place place{.q = body.layout.query_position(b, i), .k = key, .b = b, .h = h, .g = body.layout.kv_head(h), .i = i};
   return body.mask.empty() || body.mask.at(place).integer != 0;
 }
 
