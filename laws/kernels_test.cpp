@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -206,6 +207,28 @@ TEST(Kernels, EveryInstructionSet) {
     of.mask = "causal & documents(offsets)";
     of.logits = 5;
     expect_lawful(of, {"simd"});
+  }
+}
+
+/// Infinities and NaN of 16 bits are themselves where no instruction widens them.
+TEST(Kernels, InfinitiesAndNaNOnEveryInstructionSet) {
+  for (const std::string& name : kernel::simd::runnable()) {
+    const Pretend pretend(name);
+    for (const DType dtype : {DType::kF16, DType::kBF16}) {
+      for (const double bad : {HUGE_VAL, -HUGE_VAL, std::nan("")}) {
+        for (const bool values : {false, true}) {
+          Case of = shaped(4, 90, 32, 32);
+          of.dtype = dtype;
+          of.mask = "causal";
+          Draw draw(of);
+          for (std::int64_t key = 3; key < 90; key += 29)
+            store_real((values ? draw.v_store : draw.k_store).span(), key * 32 + key % 32, bad);
+          for (const char* kernel : {"simd", "decode"})
+            EXPECT_EQ(violation(run(draw, kernel), truth(draw), naive(draw), dtype), "")
+                << name << " " << kernel << " " << bad << " " << values;
+        }
+      }
+    }
   }
 }
 
