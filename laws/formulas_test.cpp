@@ -6,7 +6,8 @@
 //   reference  O and L in double, visible counts and NaN rows as the second evaluator's own softmax has them
 //   kernels    the same, up to what heed promises: a final score within 2^-20 max(1, |s|, |x|) of x, the rest by the dtype
 //
-// Rows in which a decision that reads s is closer than that promise (Answer::open) are not judged; they are counted, and must be few.
+// Rows in which a decision that reads s is closer than that promise (Answer::open) are not judged, nor by kernels those where a score
+// formula sees an s that is not finite, of which nothing is promised; they are counted, and must be few.
 // A sample in ./test; 100,000 in ./test --all; more by
 //   laws_tests --gtest_filter=Formulas.ASample --formulas=N --seed=S --failures=F    cases S to S + N - 1, up to F failing ones; a
 //                                                                                    failure names the seed of its case
@@ -160,7 +161,7 @@ class Judge {
       const auto place = static_cast<std::size_t>(j);
       scores[place] = score.broken ? std::nan("") : held(score.real);
       slack[place] = std::isfinite(scores[place]) ? promised(at.s, scores[place]) : 0;
-      row.open = row.open || score.open || turns_with_sign_of_zero(at, scores[place]) ||
+      row.open = row.open || score.open || (!std::isfinite(at.s) && !p_.scores.empty()) || turns_with_sign_of_zero(at, scores[place]) ||
                  (!score.exact && !in_double() && std::fabs(std::fabs(score.real) * 0x1p-128 - 1) < 0x1p-18);
     }
     weigh(row, scores, slack, b, h);
