@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "laws/support/case.hpp"
 
@@ -23,6 +24,35 @@ Tensor spoiled(const Tensor& exact, double error, bool everywhere) {
   for (std::int64_t i = everywhere ? 0 : made.count() / 2; i < (everywhere ? made.count() : made.count() / 2 + 1); ++i)
     made.data<double>()[i] += i % 2 == 0 ? error : -error;
   return made;
+}
+
+/// L and statistics as the definition has them, each with an error of four times its bound in one row.
+void expect_statistics_found(const Result& exact, const Naive& plain, DType dtype, double deviation) {
+  const struct {
+    const char* name;
+    Tensor Result::*statistic;
+    const Tensor& rounding;
+  } kAll[] = {{"lse", &Result::lse, plain.lse_rounding},
+              {"maximum", &Result::maximum, plain.maximum_rounding},
+              {"entropy", &Result::entropy, plain.entropy_rounding},
+              {"effective", &Result::effective, plain.effective_rounding}};
+  for (const auto& each : kAll) {
+    const Tensor &truth = exact.*each.statistic, none;
+    double largest = 1;
+    for (const Tensor* tensor : {&truth, &exact.lse}) {
+      for (std::int64_t i = 0; i < tensor->count(); ++i) largest = std::max(largest, std::fabs(tensor->data<double>()[i]));
+    }
+    const std::int64_t row = truth.count() / 2;
+    const double allowed = each.rounding.data<double>()[row];
+    if (deviation == 1) {
+      EXPECT_EQ(allowed, 0) << each.name;
+    }
+    Result result;
+    result.*each.statistic = spoiled(truth, 0, false);
+    EXPECT_EQ(statistic_violation(result, exact, dtype, plain), "") << each.name;
+    (result.*each.statistic).data<double>()[row] += 4 * (allowed + largest * reference::statistic_tolerance(dtype));
+    EXPECT_NE(statistic_violation(result, exact, dtype, plain), "") << each.name;
+  }
 }
 
 struct Counts {
@@ -46,6 +76,7 @@ Counts judge_draws(DType dtype, double deviation, std::uint64_t draws) {
     const reference::Accuracy bounds = judged(exact.o, true), without = judged(exact.o, false);
     EXPECT_FALSE(judged(spoiled(exact.o, 4 * bounds.max_bound, false), true).holds()) << seed;
     EXPECT_FALSE(judged(spoiled(exact.o, 4 * bounds.rms_bound, true), true).holds()) << seed;
+    expect_statistics_found(exact, plain, dtype, deviation);
     if (deviation == 1) {
       EXPECT_EQ(bounds.max_bound, without.max_bound) << seed;
       EXPECT_EQ(bounds.rms_bound, without.rms_bound) << seed;

@@ -37,7 +37,8 @@ constexpr const char* kExamples = R"help(Examples:
 
 The bound for O is twice the error of the naive computation (scores and softmax in f32, weights rounded to the inputs'
 type) on the same rows, plus half a unit in the last place, plus what it does to O that a score of size x is known to
-x 2^-24 only (nothing where scores stay below 16); for L it is 2^-8 (bf16), 2^-11 (f16), 2^-20 (f32) of the largest |L|.)help";
+x 2^-24 only (nothing where scores stay below 16); for L it is 2^-8 (bf16), 2^-11 (f16), 2^-20 (f32) of the largest |L|,
+not counting what that does to L.)help";
 
 struct Verdict {
   reference::Accuracy o;
@@ -91,13 +92,14 @@ class Comparison {
     rounding_ = make_tensor("the rounding of scores", DType::kF64, o);
     found_l_ = Tensor(results.lse.dtype(), l);
     truth_l_ = Tensor(DType::kF64, l);
+    rounding_l_ = Tensor(DType::kF64, l);
   }
 
   void add_query(std::int64_t i) {
     const Plan definition(problem_of_row(plan_, i));
     const Inputs row{row_of(inputs_.q, i), inputs_.k, inputs_.v};
     reference::naive(definition.body(), row, span_of(naive_, rows_));
-    reference::score_rounding(definition.body(), row, span_of(rounding_, rows_));
+    reference::score_rounding(definition.body(), row, {.o = span_of(rounding_, rows_), .lse = span_of(rounding_l_, rows_)});
     reference::run(definition.body(), row, {.o = span_of(truth_, rows_), .lse = span_of(truth_l_, rows_)});
     copy(row_of(results_.o.view(), i), span_of(found_, rows_));
     copy(row_of(results_.lse.view(), i), span_of(found_l_, rows_));
@@ -110,7 +112,7 @@ class Comparison {
     std::int64_t both = 0;
     for (std::size_t row = 0; row < nan.is_nan.size(); ++row) both += nan.is_nan[row] && by_definition.is_nan[row];
     return {.o = reference::judge(found_.view(), truth_.view(), {naive_.view(), rounding_.view()}, dtype),
-            .l_error = reference::statistic_error(found_l_.view(), truth_l_.view(), truth_l_.view()),
+            .l_error = reference::statistic_error(found_l_.view(), truth_l_.view(), truth_l_.view(), rounding_l_.view()),
             .l_bound = reference::statistic_tolerance(dtype),
             .rows = rows_ * plan_.problem().batch * plan_.problem().heads,
             .nan = nan.count,
@@ -131,7 +133,7 @@ class Comparison {
   const Plan& plan_;
   const Inputs& inputs_;
   const Results& results_;
-  Tensor found_, truth_, naive_, rounding_, found_l_, truth_l_;
+  Tensor found_, truth_, naive_, rounding_, found_l_, truth_l_, rounding_l_;
   std::int64_t rows_ = 0;
 };
 

@@ -69,9 +69,10 @@ struct LastRow {
 /// The same case in double by the reference.
 [[nodiscard]] Result truth(const Draw& draw);
 [[nodiscard]] Result truth(Problem problem, const Inputs& inputs);
-/// What the accuracy rule measures with: naive O of the case, and what the rounding of scores may do to O.
+/// What the accuracy rule measures with: naive O of the case, and what the rounding of scores may do to O, L and statistics.
 struct Naive {
   Tensor o, rounding;
+  Tensor lse_rounding{}, maximum_rounding{}, entropy_rounding{}, effective_rounding{};
   [[nodiscard]] reference::Yardstick yardstick() const { return {o.view(), rounding.view()}; }
 };
 [[nodiscard]] Naive naive(const Draw& draw);
@@ -85,8 +86,8 @@ struct Naive {
 /// "" when `result` obeys the accuracy rule for O, L and statistics, else what does not.
 [[nodiscard]] std::string violation(const Result& result, const Result& truth, const Naive& naive, DType dtype);
 
-/// The same for L and the statistics alone.
-[[nodiscard]] std::string statistic_violation(const Result& result, const Result& truth, DType dtype);
+/// The same for L and the statistics alone; without `naive` as where scores are small.
+[[nodiscard]] std::string statistic_violation(const Result& result, const Result& truth, DType dtype, const Naive& naive = {});
 
 /// The masks and scores that sweeps go through, by text, with the tables that Draw binds.
 [[nodiscard]] const std::vector<std::string>& sweep_masks();

@@ -108,6 +108,7 @@ void FormulaCase::draw_tables() {
   for (std::int64_t b = 0; b < problem.batch; ++b) length.data<std::int64_t>()[b] = problem.first_key + below(problem.keys + 2);
   for (std::int64_t i = 0; i < 4; ++i)
     offsets_of_documents.data<std::int32_t>()[i] = static_cast<std::int32_t>(i * (3 + below(2)) + i * i * 5);
+  draw_fitted_tables();
   store.insert_or_assign("length", std::move(length));
   store.insert_or_assign("offsets", std::move(offsets_of_documents));
   for (const auto& [name, tensor] : store) {
@@ -121,13 +122,43 @@ void FormulaCase::draw_tables() {
   }
 }
 
+/// Tables of the named forms: as large as the problem, or 1 along some axes. Far from 0 no table reaches the keys' positions: 1 there.
+void FormulaCase::draw_fitted_tables() {
+  const auto extent = [&](std::int64_t n) { return once_in(3) ? 1 : n; };
+  const bool near = problem.first_key >= 0 && problem.first_key <= 100;
+  const std::int64_t reach = problem.first_key + problem.keys, keys = near ? reach : 1;
+  add_table("seen", DType::kBool, {extent(problem.queries), extent(keys)});
+  add_table("valid", DType::kBool, {extent(problem.batch), extent(keys)});
+  add_table("block", DType::kF32, {extent(problem.batch), extent(problem.heads), extent(problem.queries), extent(keys)});
+  add_table("shared", DType::kF16, {extent(problem.kv_heads), extent(problem.queries)});
+  add_table("buckets", DType::kBF16, {extent(problem.heads), 8});
+  if (!near) return;
+  const std::int64_t last = *std::max_element(offsets.begin(), offsets.end()) + problem.queries;
+  add_table("global", DType::kBool, {std::max(reach, last)});
+}
+
+/// One of the texts, or of those that look up `global` where the case has it.
+Expr FormulaCase::draw_named(std::vector<std::string> texts) {
+  if (!problem.tables.contains("global"))
+    std::erase_if(texts, [](const std::string& text) { return text.find("global") != std::string::npos; });
+  return parse(texts[static_cast<std::size_t>(below(static_cast<std::int64_t>(texts.size())))], problem.tables);
+}
+
 Expr FormulaCase::draw_mask() {
   static const std::vector<std::string> kNamed = {"causal",
                                                   "window(9)",
                                                   "window(3, 20)",
                                                   "prefix(5)",
                                                   "lengths(length[b])",
+                                                  "lengths(length)",
                                                   "documents(offsets)",
+                                                  "padding(valid)",
+                                                  "dense(seen, i, k)",
+                                                  "dense(block) > 0.5",
+                                                  "dense(shared, g, i) < 1.0",
+                                                  "longformer(6, global)",
+                                                  "k % 4 != i % 3",
+                                                  "k <= i",
                                                   "chunked(24)",
                                                   "streaming(4, 16)",
                                                   "dilated(6, 5)",
@@ -136,7 +167,7 @@ Expr FormulaCase::draw_mask() {
                                                   "0.1 * (q - k) < 0.3 | k % 7 == 0",
                                                   "q * 3 < k * 2 + 17"};
   const auto one = [&] {
-    if (once_in(2)) return parse(kNamed[static_cast<std::size_t>(below(static_cast<std::int64_t>(kNamed.size())))], problem.tables);
+    if (once_in(2)) return draw_named(kNamed);
     const int depth = static_cast<int>(1 + below(3));
     return RandomFormula(random_(), problem.tables).mask(depth);
   };
@@ -152,6 +183,13 @@ Expr FormulaCase::draw_score() {
                                                   "softcap(50)",
                                                   "scale(0.5)",
                                                   "relative(distance, 8)",
+                                                  "bias(block)",
+                                                  "bias(shared, g, i)",
+                                                  "t5(buckets, 8, 20, true)",
+                                                  "t5(buckets, 8, 20, false)",
+                                                  "s * (1.0 + 0.1 * i)",
+                                                  "s - 0.25 * (q - i) + 0.25 * k",
+                                                  "softcap(5.0 + dense(shared, g, i))",
                                                   "temperature(1.0 + abs(q - k))",
                                                   "s + 0.5 * k - 0.5 * q",
                                                   "s - 0.01 * abs(q - k)",
@@ -164,7 +202,7 @@ Expr FormulaCase::draw_score() {
                                                   "s + exp(s) - exp(s - 1.0)",
                                                   "s * exp(0.5 * s)",
                                                   "s % 0.75"};
-  if (once_in(3)) return parse(kNamed[static_cast<std::size_t>(below(static_cast<std::int64_t>(kNamed.size())))], problem.tables);
+  if (once_in(3)) return draw_named(kNamed);
   const int depth = static_cast<int>(1 + below(4));
   const Expr random = RandomFormula(random_(), problem.tables).score(depth);
   return once_in(2) ? random : symbols::s + random;
@@ -182,6 +220,10 @@ void FormulaCase::draw_tensors() {
   fill(q, 0.25, 8);
   fill(k, 0.25, 8);
   fill(v, 0.125, 32);
+  if (once_in(8)) {
+    Tensor& spoiled = once_in(2) ? q : k;
+    store_real(spoiled.span(), below(spoiled.count()), once_in(2) ? std::nan("") : once_in(2) ? HUGE_VAL : -HUGE_VAL);
+  }
   if (!once_in(4)) return;
   sink = Tensor(DType::kF32, {problem.heads});
   fill(sink, 0.5, 4);

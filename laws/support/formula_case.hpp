@@ -1,6 +1,7 @@
 // Random cases for the law of formulas: a mask, a chain of scores, tables of every dtype, a small problem, and tensors on which every
 // kernel has the scaled similarity exactly: queries and keys are multiples of 1/4 up to 2 in size and the scale is a power of two, so
-// that f32 and bf16 pairs round nothing, and what differs from double is the formulas' doing alone.
+// that f32 and bf16 pairs round nothing, and what differs from double is the formulas' doing alone. In one of eight an element of q or k is
+// NaN or infinite.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,8 @@ struct FormulaCase {
   void draw_shape();
   void draw_positions();
   void draw_tables();
+  void draw_fitted_tables();
+  Expr draw_named(std::vector<std::string> texts);
   void add_table(const std::string& name, DType dtype, const Dims& shape);
   Expr draw_mask();
   Expr draw_score();

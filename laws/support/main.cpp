@@ -24,16 +24,20 @@ std::vector<Option>& options() {
   return all;
 }
 
+std::uint64_t number_of(const std::string& name, const std::string& value) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || end != value.data() + value.size())
+    throw std::invalid_argument("--" + name + "=" + value + ": expected a number");
+  return number;
+}
+
 namespace {
 
 std::optional<std::uint64_t> tenth;
 
-const Option kTenth("tenth", "SEED: only a tenth of the tests, another for every seed", [](const std::string& text) {
-  std::uint64_t seed = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-  if (error != std::errc() || end != text.data() + text.size()) throw std::invalid_argument("--tenth=" + text + ": expected a number");
-  tenth = seed;
-});
+const Option kTenth("tenth", "SEED: only a tenth of the tests, another for every seed",
+                    [](const std::string& text) { tenth = number_of("tenth", text); });
 
 /// Whether the argument is an option of ours; then it has been applied.
 bool take(const std::string& argument) {

@@ -4,6 +4,7 @@
 //   const Option kFormulas("formulas", "N: how many random formulas", [](const std::string& text) { count = std::stol(text); });
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ class Option {
   std::string name, what;
   std::function<void(const std::string& value)> apply;
 };
+
+/// VALUE of --name as a number from 0; throws where it is none.
+[[nodiscard]] std::uint64_t number_of(const std::string& name, const std::string& value);
 
 /// All of the program, in no order.
 [[nodiscard]] std::vector<Option>& options();

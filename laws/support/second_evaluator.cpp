@@ -87,13 +87,20 @@ class Reader {
     nothing.broken = nothing.lacks = true;
     std::int64_t offset = 0;
     for (std::size_t axis = 0; axis < indices.size(); ++axis) {
-      const Answer& index = indices[axis];
-      if (index.broken || index.integer < 0 || index.integer >= view.shape[static_cast<int>(axis)]) return nothing;
+      Answer index = indices[axis];
+      const std::int64_t extent = view.shape[static_cast<int>(axis)];
+      if (extent == 1 && node.fit != formula::Fit::kFree && broadcasts(node.args[axis].node().op)) index = of_integer(0);
+      if (index.broken || index.integer < 0 || index.integer >= extent) return nothing;
       offset += index.integer * view.strides[static_cast<int>(axis)];
     }
     if (nothing.kind == Kind::kReal) return of_real(real_at(view, offset));
     const std::int64_t value = integer_at(view, offset);
     return nothing.kind == Kind::kBoolean ? of_boolean(value != 0) : of_integer(value);
+  }
+
+  /// Of a named form: along these axes a table of extent 1 is read at 0.
+  static bool broadcasts(Op symbol) {
+    return symbol == Op::kBatch || symbol == Op::kHead || symbol == Op::kKvHead || symbol == Op::kRow || symbol == Op::kKey;
   }
 
   /// A side that is surely false (of &) or true (of |) settles it, whatever the other side is.
@@ -331,7 +338,7 @@ class Reader {
 }  // namespace
 
 double promised(double s, double x) {
-  return 0x1p-20 * std::max({1.0, std::fabs(s), std::fabs(x)});
+  return 0x1p-20 * std::max({1.0, std::isfinite(s) ? std::fabs(s) : 0.0, std::fabs(x)});
 }
 
 Answer second_opinion(const Expr& mask, const Tables& tables, const Spot& spot) {

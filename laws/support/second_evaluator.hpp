@@ -31,7 +31,7 @@ struct Spot {
   double s = 0;  ///< the scaled similarity, exactly what kernels have it as
 };
 
-/// What a kernel may differ by from a real `x` made of a score s.
+/// What a kernel may differ by from a real `x` made of a score s; of an s that is not finite as of 0.
 [[nodiscard]] double promised(double s, double x);
 
 /// A mask (true where empty).

@@ -148,12 +148,12 @@ double largest_finite(const TensorView& tensor) {
 }
 }  // namespace
 
-double statistic_error(const TensorView& result, const TensorView& reference, const TensorView& lse) {
+double statistic_error(const TensorView& result, const TensorView& reference, const TensorView& lse, const TensorView& rounding) {
   double worst = 0;
   each_place(reference.shape, [&](Place4 at) {
     const double truth = real_at(reference, offset_of(reference, at)), value = real_at(result, offset_of(result, at));
     if (truth == value || (std::isnan(truth) && std::isnan(value))) return;
-    const double error = std::fabs(value - truth);
+    const double error = std::fabs(value - truth) - (rounding.given() ? real_at(rounding, offset_of(rounding, at)) : 0);
     worst = std::max(worst, std::isnan(error) ? std::numeric_limits<double>::infinity() : error);
   });
   return worst / std::max(largest_finite(reference), largest_finite(lse));

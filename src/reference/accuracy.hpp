@@ -4,8 +4,8 @@
 //   rule: maximum and RMS error against double are at most 2 x naive's, plus half an ulp of dtype at max |reference|, plus (maximum and
 //         RMS of) what it does to O that a score of size x is known to x 2^-24 only (score_rounding.hpp; 0 where scores are below 16):
 //         the few rows of near ties that make the largest error where scores are large are a matter of luck, naive's too;
-//         L and row statistics within 2^-20 (f32), 2^-11 (f16), 2^-8 (bf16) of the largest of 1, |reference| and |L| over the tensor:
-//         a score of size x is known to x 2^-24 in f32, and entropy and effective keys are made of differences of scores.
+//         L and row statistics within 2^-20 (f32), 2^-11 (f16), 2^-8 (bf16) of the largest of 1, |reference| and |L| over the tensor,
+//         plus, row by row, what that same rounding of scores does to them: entropy and effective keys are made of differences of scores.
 //
 // Whoever is judged sees the same rounded inputs as the reference. Source: the criterion of flash-attention's tests (DESIGN.md 2).
 #pragma once
@@ -35,8 +35,9 @@ struct Yardstick {
 
 /// Relative tolerance of L and row statistics for inputs of `dtype`.
 [[nodiscard]] double statistic_tolerance(DType dtype);
-/// Largest |result - reference|, divided by the largest of 1, |reference| and |lse|; equal infinities count 0, a NaN on one side only
-/// is infinite.
-[[nodiscard]] double statistic_error(const TensorView& result, const TensorView& reference, const TensorView& lse);
+/// Largest |result - reference| less `rounding` (score_rounding's of this statistic; may be left out where scores are small), divided by
+/// the largest of 1, |reference| and |lse|; equal infinities count 0, a NaN on one side only is infinite.
+[[nodiscard]] double statistic_error(const TensorView& result, const TensorView& reference, const TensorView& lse,
+                                     const TensorView& rounding = {});
 
 }  // namespace heed::reference

@@ -129,6 +129,7 @@ TEST(StatisticError, IsRelativeToTheLargestOfOneReferenceAndLse) {
   EXPECT_EQ(statistic({kNaN, 1}, {1, 1}, {0, 0}), kInf);
   EXPECT_EQ(statistic({1, 1}, {kNaN, 1}, {0, 0}), kInf);
   EXPECT_EQ(statistic({-kInf, 1}, {1, 1}, {0, 0}), kInf);
+  EXPECT_DOUBLE_EQ(statistic_error(row({0.5, 7}).view(), row({0.25, 6}).view(), row({0, 0}).view(), row({0.125, 1}).view()), 0.125 / 6);
   EXPECT_LT(statistic_tolerance(DType::kF32), statistic_tolerance(DType::kF16));
   EXPECT_LT(statistic_tolerance(DType::kF16), statistic_tolerance(DType::kBF16));
 }

@@ -16,6 +16,10 @@ struct Score {
   double value = kHidden, low = kHidden, high = kHidden;
 };
 
+struct Felt {
+  bool by_output = false, by_statistics = false;  // the former only where the latter
+};
+
 class Rounding {
  public:
   Rounding(const plan::Body& body, const Inputs& in)
@@ -42,18 +46,24 @@ class Rounding {
     scores_.assign(static_cast<std::size_t>(body_.layout.keys), {});
   }
 
-  void row(std::int64_t i, const TensorSpan& to) {
+  void row(std::int64_t i, const Rounded& to) {
     double squares = 0;
     for (std::int64_t c = 0; c < body_.problem.dim; ++c) {
       const double value = row_[static_cast<std::size_t>(c)] = element(in_.q, h_, i, c);
       squares += value * value;
     }
-    const bool felt = !(body_.score.empty() && std::abs(body_.scale) * std::sqrt(squares) * longest_ < kFelt) && score_row(i);
-    const double lse = felt ? log_sum_exp() : kHidden;
-    for (std::int64_t c = 0; c < body_.problem.value_dim; ++c) {
-      const std::int64_t at = b_ * to.strides[0] + h_ * to.strides[1] + i * to.strides[2] + c * to.strides[3];
-      static_cast<double*>(to.data)[at] = felt ? moved(c, lse) : 0;
+    const bool small = body_.score.empty() && std::abs(body_.scale) * std::sqrt(squares) * longest_ < kFelt;
+    const Felt felt = small ? Felt{} : score_row(i);
+    const double sink = body_.has_sink() ? body_.sink(h_) : kHidden, lse = felt.by_statistics ? log_sum_exp(sink) : kHidden;
+    for (std::int64_t c = 0; c < (to.o.given() ? body_.problem.value_dim : 0); ++c) {
+      const std::int64_t at = b_ * to.o.strides[0] + h_ * to.o.strides[1] + i * to.o.strides[2] + c * to.o.strides[3];
+      static_cast<double*>(to.o.data)[at] = felt.by_output ? moved(c, lse) : 0;
     }
+    const double alone = felt.by_statistics ? log_sum_exp(kHidden) : kHidden;
+    put(to.lse, i, felt.by_statistics ? lse_moved(lse, sink) : 0);
+    put(to.maximum, i, felt.by_statistics ? maximum_moved() : 0);
+    put(to.entropy, i, felt.by_statistics ? entropy_moved(alone) : 0);
+    put(to.effective, i, felt.by_statistics ? effective_moved(alone) : 0);
   }
 
  private:
@@ -67,9 +77,9 @@ class Rounding {
     return value.broken < 0 ? value.real : std::nan("");
   }
 
-  /// Scores of one row; false where none reaches kFelt.
-  bool score_row(std::int64_t i) {
-    double largest = 0;
+  /// Scores of one row, and who feels their rounding.
+  Felt score_row(std::int64_t i) {
+    double largest = 0, largest_size = 0;
     for (std::int64_t j = 0; j < body_.layout.keys; ++j) {
       Score& score = scores_[static_cast<std::size_t>(j)];
       score = {};
@@ -93,13 +103,19 @@ class Rounding {
         score.low -= unit_ * std::abs(score.value);
         score.high += unit_ * std::abs(score.value);
         largest = std::max({largest, std::abs(s), std::abs(score.value)});
+        largest_size = std::max(largest_size, std::abs(body_.scale) * x);
       }
     }
-    return largest >= kFelt;
+    return {largest >= kFelt, std::max(largest, largest_size) >= kFelt};
   }
 
-  [[nodiscard]] double log_sum_exp() const {
-    const double sink = body_.has_sink() ? body_.sink(h_) : kHidden;
+  /// 0 for what is not a number: such rows are judged as they are.
+  void put(const TensorSpan& span, std::int64_t i, double value) const {
+    if (!span.given()) return;
+    static_cast<double*>(span.data)[b_ * span.strides[0] + h_ * span.strides[1] + i * span.strides[2]] = std::isfinite(value) ? value : 0;
+  }
+
+  [[nodiscard]] double log_sum_exp(double sink) const {
     double m = sink, l = 0;
     for (const Score& score : scores_) m = std::max(m, score.value);
     if (m == kHidden) return kHidden;
@@ -134,6 +150,57 @@ class Rounding {
     return most < farthest ? most : farthest;
   }
 
+  /// sum_j e^(end_j - lse) of the low or the high ends.
+  [[nodiscard]] double sum_of(double Score::*end, double lse) const {
+    double sum = 0;
+    for (const Score& score : scores_) sum += std::exp(score.*end - lse);
+    return sum;
+  }
+
+  [[nodiscard]] double lse_moved(double lse, double sink) const {
+    if (lse == kHidden) return 0;
+    const double share = std::exp(sink - lse);
+    return std::max(std::log(sum_of(&Score::high, lse) + share), -std::log(sum_of(&Score::low, lse) + share));
+  }
+
+  [[nodiscard]] double maximum_moved() const {
+    Score most;
+    for (const Score& score : scores_)
+      most = {std::max(most.value, score.value), std::max(most.low, score.low), std::max(most.high, score.high)};
+    return most.value == kHidden ? 0 : std::max(most.high - most.value, most.value - most.low);
+  }
+
+  /// sum_j r_j slope(p_j) / Z, at most `most`; slope is of p_j and its logarithm.
+  template <class Slope>
+  [[nodiscard]] double along(double lse, double most, const Slope& slope) const {
+    double sum = 0;
+    for (const Score& score : scores_) {
+      if (score.high == kHidden) continue;
+      const double moved = weight_moved(score, lse), log_p = score.value - lse;
+      if (moved > 0) sum += moved * std::abs(slope(std::exp(log_p), log_p));
+    }
+    const double all = sum / sum_of(&Score::low, lse);
+    return all < most ? all : most;
+  }
+
+  [[nodiscard]] double visible() const {
+    return static_cast<double>(std::count_if(scores_.begin(), scores_.end(), [](const Score& score) { return score.high != kHidden; }));
+  }
+
+  [[nodiscard]] double entropy_moved(double lse) const {
+    if (lse == kHidden) return 0;
+    double entropy = 0;
+    for (const Score& score : scores_) entropy -= score.value == kHidden ? 0 : std::exp(score.value - lse) * (score.value - lse);
+    return along(lse, std::log(visible()), [entropy](double, double log_p) { return log_p + entropy; });
+  }
+
+  [[nodiscard]] double effective_moved(double lse) const {
+    if (lse == kHidden) return 0;
+    double squares = 0;
+    for (const Score& score : scores_) squares += std::exp(2 * (score.value - lse));
+    return along(lse, visible(), [squares](double p, double) { return 2 * (p - squares) / (squares * squares); });
+  }
+
   const plan::Body& body_;
   const Inputs& in_;
   double unit_;
@@ -145,7 +212,7 @@ class Rounding {
 
 }  // namespace
 
-void score_rounding(const plan::Body& body, const Inputs& inputs, const TensorSpan& to) {
+void score_rounding(const plan::Body& body, const Inputs& inputs, const Rounded& to) {
   Rounding rounding(body, inputs);
   for (std::int64_t b = 0; b < body.layout.batch; ++b) {
     for (std::int64_t h = 0; h < body.layout.heads; ++h) {

@@ -18,6 +18,7 @@
 #include <hwy/highway.h>
 
 #include "kernel/simd/chain-inl.hpp"
+#include "kernel/simd/half-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernel::HWY_NAMESPACE {
@@ -31,8 +32,7 @@ HWY_INLINE VF load(const float* from) {
   return hn::LoadU(DF(), from);
 }
 HWY_INLINE VF load(const f16* from) {
-  const hn::Rebind<hwy::float16_t, DF> narrow;
-  return hn::PromoteTo(DF(), hn::LoadU(narrow, reinterpret_cast<const hwy::float16_t*>(from)));
+  return load_half(DF(), from);
 }
 HWY_INLINE VF load(const bf16* from) {
   const hn::Rebind<hwy::bfloat16_t, DF> narrow;

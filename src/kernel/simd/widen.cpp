@@ -12,27 +12,29 @@
 // After foreach_target.h, so that it is compiled for each target.
 #include <hwy/highway.h>
 
+#include "kernel/simd/half-inl.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernel::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <class Narrow, class Stored>
-HWY_INLINE void widen_row(const Stored* from, int columns, float* to) {
+template <class Stored, class Load>
+HWY_INLINE void widen_row(const Stored* from, int columns, float* to, const Load& load) {
   const hn::CappedTag<float, 64> d;
-  const hn::Rebind<Narrow, decltype(d)> narrow;
   const int width = static_cast<int>(hn::Lanes(d));
   int c = 0;
-  for (; c + width <= columns; c += width) {
-    hn::StoreU(hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const Narrow*>(from + c))), d, to + c);
-  }
+  for (; c + width <= columns; c += width) hn::StoreU(load(d, from + c), d, to + c);
   for (; c < columns; ++c) to[c] = f32_from(from[c]);
 }
 
 void WidenF16(const f16* from, int columns, float* to) {
-  widen_row<hwy::float16_t>(from, columns, to);
+  widen_row(from, columns, to, [](auto d, const f16* at) HWY_ATTR { return load_half(d, at); });
 }
 void WidenBF16(const bf16* from, int columns, float* to) {
-  widen_row<hwy::bfloat16_t>(from, columns, to);
+  widen_row(from, columns, to, [](auto d, const bf16* at) HWY_ATTR {
+    const hn::Rebind<hwy::bfloat16_t, decltype(d)> narrow;
+    return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::bfloat16_t*>(at)));
+  });
 }
 
 }  // namespace heed::kernel::HWY_NAMESPACE
