@@ -56,7 +56,7 @@ double by_parts(DType dtype) {
 
 const Products& decode_products(DType dtype) {
 #if HEED_PAIRS
-  if (dtype == DType::kBF16 && base::cpu().avx512_bf16) return dot::few_products();
+  if (dtype == DType::kBF16 && base::cpu().avx512_bf16 && !base::cpu().slow_dots) return dot::few_products();
 #endif
   return simd::few_products(dtype);
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/cpu.hpp"
 #include "kernel/table.hpp"
 
 namespace heed::plan {
@@ -25,9 +26,9 @@ double number(std::int64_t count) {
   return static_cast<double>(count);
 }
 
-constexpr UnitFacts kUnits[] = {{"f32 multiply-adds", "multiply_add", &Limits::multiply_add, 1},
-                                {"bf16 dot products", "bf16_dot", &Limits::bf16_dot, 2},
-                                {"matrix unit", "matrix_unit", &Limits::matrix_unit, 12}};
+constexpr UnitFacts kUnits[] = {{"f32 multiply-adds", "multiply_add", &Limits::multiply_add, 1, 1},
+                                {"bf16 dot products", "bf16_dot", &Limits::bf16_dot, 2, 0.5},
+                                {"matrix unit", "matrix_unit", &Limits::matrix_unit, 12, 12}};
 
 /// Lanes of a full tile, or of the one tile of few queries.
 double lanes_of(const Body& body, std::int64_t heads, int step) {
@@ -70,7 +71,8 @@ Work work_of(const Body& body, const kernel::Kernel& kernel) {
 
 double cost_of(const Body& body, const kernel::Kernel& kernel) {
   const Work work = work_of(body, kernel);
-  const double products = work.flop / 2 / facts_of(kernel.price.unit).relative_speed, softmax = work.exps * kSoftmaxOperations;
+  const UnitFacts& unit = facts_of(kernel.price.unit);
+  const double products = work.flop / 2 / (base::cpu().slow_dots ? unit.slow_speed : unit.relative_speed), softmax = work.exps * kSoftmaxOperations;
   const double both = kernel.price.overlaps ? std::max(products, softmax) : products + softmax;
   return kernel.price.slowness * (both + work.packed * kPackOperations);
 }
