@@ -170,7 +170,7 @@ int main(int count, char** words) {
   const Options options = options_of(count, words);
   if (!options.level.empty()) {
     heed::kernel::simd::limit(options.level);
-    heed::base::pretend_cpu({});
+    heed::base::limit_cpu(heed::base::Cpu{});
   }
   Random random(options.seed);
   std::map<std::string, std::vector<double>> ratios;

@@ -94,7 +94,7 @@ int main(int count, char** words) {
   }
   if (!level.empty()) {
     heed::kernel::simd::limit(level);
-    heed::base::pretend_cpu({});
+    heed::base::limit_cpu(heed::base::Cpu{});
   }
   std::printf("| dtype | heads | kernel | GB/s | plain read GB/s | share |\n| --- | --- | --- | --- | --- | --- |\n");
   for (const Case& c : std::vector<Case>(kCases, kCases + cases)) {

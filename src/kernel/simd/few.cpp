@@ -39,9 +39,9 @@ HWY_INLINE VF load(const bf16* from) {
   const hn::Rebind<hwy::bfloat16_t, DF> narrow;
   return hn::PromoteTo(DF(), hn::LoadU(narrow, reinterpret_cast<const hwy::bfloat16_t*>(from)));
 }
-/// The first `count` lanes; the others are 0, and nothing beyond is read.
+/// The first `count` lanes of the row's end; the others are 0, and nothing beyond is read. `before`: elements of the row before them.
 template <class T>
-HWY_INLINE VF load_some(const T* from, int count) {
+HWY_INLINE VF load_some(const T* from, int count, [[maybe_unused]] int before) {
 #if HWY_TARGET == HWY_AVX3
   if constexpr (!std::is_same_v<T, float>) {
     const hn::Rebind<std::uint16_t, DF> bits;
@@ -52,6 +52,28 @@ HWY_INLINE VF load_some(const T* from, int count) {
 #endif
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
   if constexpr (std::is_same_v<T, float>) return hn::MaskedLoad(hn::FirstN(DF(), static_cast<std::size_t>(count)), DF(), from);
+#endif
+#if HWY_TARGET != HWY_AVX3 && HWY_TARGET != HWY_SCALAR
+  // The last whole vector of the row, moved down.
+  using DN = std::conditional_t<std::is_same_v<T, float>, DF, hn::Rebind<std::uint16_t, DF>>;
+  constexpr int kWidth = static_cast<int>(hn::MaxLanes(DF())), kBytes = kWidth * static_cast<int>(sizeof(T));
+  if (kBytes <= 16 && before + count >= kWidth) {
+    static constexpr auto kDown = [] {
+      std::array<std::uint8_t, 32> places{};
+      for (std::size_t i = 0; i < 32; ++i) places[i] = i < kBytes ? static_cast<std::uint8_t>(i) : 0x80;
+      return places;
+    }();
+    const hn::Repartition<std::uint8_t, DN> bytes;
+    const auto down = hn::LoadU(bytes, kDown.data() + (kWidth - count) * static_cast<int>(sizeof(T)));
+    const auto* const end = reinterpret_cast<const hn::TFromD<DN>*>(from + count - kWidth);
+    const auto some = hn::TableLookupBytesOr0(hn::BitCast(bytes, hn::LoadU(DN(), end)), down);
+    if constexpr (std::is_same_v<T, float>) {
+      return hn::BitCast(DF(), some);
+    } else {
+      const hn::Rebind<std::conditional_t<std::is_same_v<T, f16>, hwy::float16_t, hwy::bfloat16_t>, DF> narrow;
+      return hn::PromoteTo(DF(), hn::BitCast(narrow, some));
+    }
+  }
 #endif
   T buffer[16] = {};
   std::copy_n(from, count, buffer);
@@ -153,7 +175,7 @@ HWY_INLINE float score_block(const FewKeys<T>& of, int key, float* s) {
     }
     add(c, [](const T* from) HWY_ATTR { return load(from); });
   }
-  if (c < of.dim) add(c, [&](const T* from) HWY_ATTR { return load_some(from, of.dim - c); });
+  if (c < of.dim) add(c, [&](const T* from) HWY_ATTR { return load_some(from, of.dim - c, c); });
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) {
     if constexpr (kChain != 0) sum[0][i] = hn::Add(sums[0][i], sum[0][i]);
@@ -222,7 +244,7 @@ HWY_INLINE void mix_block(const FewValues<T>& of, int column) {
     }
     VF values[N];
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) values[n] = Whole ? load(row + n * width) : load_some(row + n * width, of.value_dim - column - n * width);
+    for (int n = 0; n < N; ++n) values[n] = Whole ? load(row + n * width) : load_some(row + n * width, of.value_dim - column - n * width, column + n * width);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const VF weight = hn::Set(d, of.p[j * 64 + r]);
