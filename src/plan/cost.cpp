@@ -19,6 +19,7 @@ constexpr double kLibmOperations = 600;      // the same in double, one by one: 
 constexpr double kLookupOperations = 40;     // one by one: 0.5 ns
 constexpr double kDivisionOperations = 300;  // of integers, one by one: 4 ns
 constexpr double kPackOperations = 2;        // per element
+constexpr double kReadOperations = 3;        // per byte of keys and values: between what L2 and what memory gives
 constexpr double kNoEstimate = 100;          // slowness of kernels whose time is anyone's guess
 constexpr double kBandTiles = 8;             // of queries that share packed keys, where there are so many
 
@@ -72,9 +73,10 @@ Work work_of(const Body& body, const kernel::Kernel& kernel) {
 double cost_of(const Body& body, const kernel::Kernel& kernel) {
   const Work work = work_of(body, kernel);
   const UnitFacts& unit = facts_of(kernel.price.unit);
-  const double products = work.flop / 2 / (base::cpu().slow_dots ? unit.slow_speed : unit.relative_speed), softmax = work.exps * kSoftmaxOperations;
+  const double products = work.flop / 2 / (base::cpu().slow_dots ? unit.slow_speed : unit.relative_speed),
+               softmax = work.exps * kSoftmaxOperations;
   const double both = kernel.price.overlaps ? std::max(products, softmax) : products + softmax;
-  return kernel.price.slowness * (both + work.packed * kPackOperations);
+  return kernel.price.slowness * (both + work.packed * kPackOperations + work.l2 * kReadOperations);
 }
 
 Expected expected(const Body& body, const Limits& limits) {

@@ -8,20 +8,6 @@
 
 namespace heed {
 namespace plan {
-namespace {
-
-/// As many heads of a key head as fill a tile, when queries are so few that one head would leave most of it empty.
-std::int64_t heads_that_share(const Layout& layout, bool mask_by_head) {
-  constexpr std::int64_t kFewQueries = 16;
-  if (layout.hollow() || mask_by_head || layout.queries > kFewQueries) return 1;
-  const std::int64_t group = layout.heads / layout.kv_heads;
-  std::int64_t heads = std::min(group, formula::kTile / layout.queries);
-  while (group % heads != 0) --heads;
-  return heads;
-}
-
-}  // namespace
-
 Body::Body(Problem given) : problem(std::move(given)) {
   mask = formula::Formula::mask(problem.mask, problem.tables);
   score = formula::Formula::score(problem.scores, problem.tables);
@@ -35,7 +21,6 @@ Body::Body(Problem given) : problem(std::move(given)) {
   }
   check_lookups(*this);
   tiles = TileMap(layout, *mask_over, *score_over, mask_program);
-  layout.heads_per_tile = heads_that_share(layout, tiles.by_head());
   choose_kernel(*this);
 }
 

@@ -244,7 +244,8 @@ HWY_INLINE void mix_block(const FewValues<T>& of, int column) {
     }
     VF values[N];
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) values[n] = Whole ? load(row + n * width) : load_some(row + n * width, of.value_dim - column - n * width, column + n * width);
+    for (int n = 0; n < N; ++n)
+      values[n] = Whole ? load(row + n * width) : load_some(row + n * width, of.value_dim - column - n * width, column + n * width);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const VF weight = hn::Set(d, of.p[j * 64 + r]);
