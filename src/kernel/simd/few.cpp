@@ -111,7 +111,7 @@ using D4 = hn::CappedTag<float, 4>;
 
 /// The blocks of 128 bits of a vector, added up.
 template <class D>
-HWY_INLINE auto halved(D d, hn::Vec<D> x) {
+HWY_INLINE auto halved(D /*d*/, hn::Vec<D> x) {
   if constexpr (hn::MaxLanes(D()) == 4) {
     return x;
   } else {
