@@ -9,6 +9,8 @@
 #include "base/cpu.hpp"
 #include "laws/support/case.hpp"
 #include "laws/support/hidden.hpp"
+#include "plan/body.hpp"
+#include "plan/cost.hpp"
 
 namespace heed::laws {
 namespace {
@@ -25,7 +27,10 @@ void expect_lawful(const Case& of) {
 class Decode : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    if (GetParam()) base::pretend_cpu(base::Cpu{});
+    if (GetParam())
+      base::pretend_cpu(base::Cpu{});
+    else if (base::real_cpu().slow_dots)
+      base::pretend_cpu(base::Cpu{.avx512_bf16 = true});
   }
   void TearDown() override { base::pretend_cpu({}); }
 };
@@ -129,18 +134,48 @@ TEST_P(Decode, DenormalsAreNumbers) {
 
 TEST(DecodeChoice, ATinyProductWithALargeScaleGoesElsewhere) {
   Problem problem{.heads = 4, .kv_heads = 1, .queries = 1, .keys = 64, .dim = 16, .value_dim = 16, .dtype = DType::kBF16, .scale = 3e37};
-  EXPECT_EQ(Plan(problem).kernel() == "decode", !base::real_cpu().avx512_bf16);
+  EXPECT_EQ(Plan(problem).kernel() == "decode", !base::cpu().avx512_bf16 || base::cpu().slow_dots);
 }
 
 TEST(DecodeChoice, TheDecodeKernelIsTakenForFewRowsAlone) {
   Problem problem{.heads = 32, .kv_heads = 8, .queries = 1, .keys = 1000, .dim = 64, .value_dim = 64, .dtype = DType::kBF16};
   EXPECT_EQ(Plan(problem).kernel(), "decode");
-  problem.queries = 3;  // 12 rows
+  problem.queries = 9;
   EXPECT_NE(Plan(problem).kernel(), "decode");
   const Plan plan(problem);
   bool said = false;
-  for (const Refusal& refusal : plan.refusals()) said |= refusal.kernel == "decode" && refusal.reason.find("here 12") != std::string::npos;
+  for (const Refusal& refusal : plan.refusals()) said |= refusal.kernel == "decode" && refusal.reason.find("here 9") != std::string::npos;
   EXPECT_TRUE(said);
+}
+
+/// A group of more than 8 rows falls into tiles of as many heads as fill 8; each reads the keys, and the price counts it.
+TEST_P(Decode, MoreRowsFallIntoSeveralTiles) {
+  for (const auto& [heads, kv_heads, queries, share] :
+       {std::tuple{32, 4, 2, 4}, {12, 1, 1, 6}, {32, 8, 3, 2}, {5, 1, 2, 1}, {9, 1, 1, 3}, {6, 2, 8, 1}}) {
+    for (const DType dtype : kDtypes) {
+      Case of{.heads = heads, .kv_heads = kv_heads, .queries = queries, .keys = 150, .dim = 20, .value_dim = 12, .dtype = dtype};
+      of.mask = "causal";
+      of.align = Align::end();
+      of.scores = {"s + 0.01 * h"};
+      Problem problem = Draw(of).problem();
+      problem.kernel = "decode";
+      EXPECT_EQ(Plan(problem).body().layout.heads_per_tile, share);
+      expect_lawful(of);
+    }
+  }
+}
+
+TEST(DecodeChoice, TilesThatReadTheKeysAgainPayForThem) {
+  Problem once{.heads = 8, .kv_heads = 1, .queries = 1, .keys = 1024, .dim = 64, .value_dim = 64}, twice = once;
+  twice.heads = 16;
+  once.kernel = twice.kernel = "decode";
+  const Plan one(once), two(twice);
+  EXPECT_EQ(plan::work_of(two.body(), *two.body().kernel).l2, 2 * plan::work_of(one.body(), *one.body().kernel).l2);
+  EXPECT_EQ(plan::cost_of(two.body(), *two.body().kernel), 2 * plan::cost_of(one.body(), *one.body().kernel));
+  once.kernel.clear();
+  twice.kernel.clear();
+  EXPECT_EQ(Plan(once).kernel(), "decode");
+  EXPECT_EQ(Plan(twice).kernel(), "simd");
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, Decode, testing::Values(false, true));

@@ -56,6 +56,7 @@ Cpu ask() {
       (saved & kAvx512State) == kAvx512State && bit(seven.ebx, kF) && bit(seven.ebx, kDq) && bit(seven.ebx, kBw) && bit(seven.ebx, kVl);
   Cpu found;
   found.avx512_bf16 = avx512 && most >= 1 && bit(leaf(7, 1).eax, kAvx512Bf16);
+  found.slow_dots = found.avx512_bf16 && leaf(0).ebx == 0x756E6547U;  // "Genu" of GenuineIntel
   found.amx_bf16 =
       bit(seven.edx, kAmxBf16) && bit(seven.edx, kAmxTile) && bit(saved, kTileConfig) && bit(saved, kTileData) && tiles_permitted();
   return found;
@@ -92,7 +93,10 @@ const Cpu& real_cpu() {
 
 void limit_cpu(std::optional<Cpu> most) {
   const Cpu& whole = whole_cpu();
-  limited_cpu() = most ? Cpu{.avx512_bf16 = whole.avx512_bf16 && most->avx512_bf16, .amx_bf16 = whole.amx_bf16 && most->amx_bf16} : whole;
+  limited_cpu() = whole;
+  if (!most) return;
+  limited_cpu().avx512_bf16 &= most->avx512_bf16;
+  limited_cpu().amx_bf16 &= most->amx_bf16;
 }
 
 const Cpu& cpu() {

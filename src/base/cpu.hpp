@@ -10,6 +10,7 @@ namespace heed::base {
 struct Cpu {
   bool avx512_bf16 = false;  // VDPBF16PS on 512 bits, with AVX-512 F, BW, DQ and VL beside it
   bool amx_bf16 = false;     // TDPBF16PS on tiles, and the system's leave to use them (asked for here, for the whole process)
+  bool slow_dots = false;    // VDPBF16PS takes two cycles, as on Intel's: half the flops of multiply-adds, where AMD's have twice
 };
 
 /// What plans go by: the machine, or what a test pretends.

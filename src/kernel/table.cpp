@@ -56,16 +56,14 @@ double by_parts(DType dtype) {
 
 const Products& decode_products(DType dtype) {
 #if HEED_PAIRS
-  if (dtype == DType::kBF16 && base::cpu().avx512_bf16) return dot::few_products();
+  if (dtype == DType::kBF16 && base::cpu().avx512_bf16 && !base::cpu().slow_dots) return dot::few_products();
 #endif
   return simd::few_products(dtype);
 }
 
 std::string decode_declines(const plan::Body& body) {
-  const std::int64_t lanes = body.layout.heads_per_tile * body.layout.queries;
-  if (lanes > kFewLanes) {
-    return "is for at most " + std::to_string(kFewLanes) + " rows on the same keys (query heads of a key head, times queries); here " +
-           std::to_string(lanes);
+  if (body.layout.queries > kFewLanes) {
+    return "is for at most " + std::to_string(kFewLanes) + " queries; here " + std::to_string(body.layout.queries);
   }
   // Dot products are scaled after, as pairs are.
   const DType dtype = body.problem.dtype;
@@ -74,7 +72,7 @@ std::string decode_declines(const plan::Body& body) {
 
 constexpr Kernel kTable[] = {
     {.name = "decode",
-     .what = "fused: few queries, keys and values read in place once for all heads of their group; memory linear in T",
+     .what = "fused: few queries, keys and values read in place once for 8 rows of the heads of their group; memory linear in T",
      .price = {.products = one, .lane_step = 1},
      .fused = true,
      .products = decode_products,

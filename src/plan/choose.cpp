@@ -2,8 +2,10 @@
 // refusal is kept. Nothing falls back in silence.
 #include <heed/error.hpp>
 
+#include <algorithm>
 #include <cstdio>
 
+#include "kernel/products.hpp"
 #include "kernel/table.hpp"
 #include "plan/body.hpp"
 #include "plan/cost.hpp"
@@ -23,11 +25,29 @@ std::string kernel_names() {
   return names;
 }
 
-std::string reason_against(const kernel::Kernel& kernel, const Body& body) {
+/// As many heads of a key head as fill a tile, when queries are so few that one head would leave most of it empty: of tiles for few
+/// rows, several may then share the group.
+std::int64_t heads_that_share(const Layout& layout, bool mask_by_head, std::int64_t most_lanes) {
+  constexpr std::int64_t kFewQueries = 16;
+  if (layout.hollow() || mask_by_head || layout.queries > kFewQueries) return 1;
+  const std::int64_t group = layout.heads / layout.kv_heads;
+  std::int64_t heads = std::clamp<std::int64_t>(most_lanes / layout.queries, 1, group);
+  while (group % heads != 0) --heads;
+  return heads;
+}
+
+/// The layout as this kernel has it.
+void lay_out(const kernel::Kernel& kernel, Body& body) {
+  body.layout.heads_per_tile = heads_that_share(body.layout, body.tiles.by_head(), kernel.products(body.problem.dtype).most_lanes);
+}
+
+std::string reason_against(const kernel::Kernel& kernel, Body& body) {
   if (!body.problem.kernel.empty() && kernel.name != body.problem.kernel) return "another kernel was asked for";
   if (body.problem.strict && !kernel.fused) return "is not fused, and the plan is strict";
   std::string missing = kernel.missing == nullptr ? "" : kernel.missing();
-  return missing.empty() ? kernel.decline(body) : missing;
+  if (!missing.empty()) return missing;
+  lay_out(kernel, body);
+  return kernel.decline(body);
 }
 
 std::string dearer(double cost, double best, const std::string& than) {
@@ -59,6 +79,7 @@ void choose_kernel(Body& body) {
     body.refusals.push_back({std::string(kernel.name), std::move(reason)});
   }
   if (body.kernel == nullptr) throw Error({"no kernel accepts the problem", "plan", "at least one", listed(body.refusals)});
+  lay_out(*body.kernel, body);
   body.scratch_bytes = body.kernel->scratch(body);
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/cpu.hpp"
 #include "kernel/table.hpp"
 
 namespace heed::plan {
@@ -18,6 +19,7 @@ constexpr double kLibmOperations = 600;      // the same in double, one by one: 
 constexpr double kLookupOperations = 40;     // one by one: 0.5 ns
 constexpr double kDivisionOperations = 300;  // of integers, one by one: 4 ns
 constexpr double kPackOperations = 2;        // per element
+constexpr double kReadOperations = 3;        // per byte of keys and values: between what L2 and what memory gives
 constexpr double kNoEstimate = 100;          // slowness of kernels whose time is anyone's guess
 constexpr double kBandTiles = 8;             // of queries that share packed keys, where there are so many
 
@@ -25,9 +27,9 @@ double number(std::int64_t count) {
   return static_cast<double>(count);
 }
 
-constexpr UnitFacts kUnits[] = {{"f32 multiply-adds", "multiply_add", &Limits::multiply_add, 1},
-                                {"bf16 dot products", "bf16_dot", &Limits::bf16_dot, 2},
-                                {"matrix unit", "matrix_unit", &Limits::matrix_unit, 12}};
+constexpr UnitFacts kUnits[] = {{"f32 multiply-adds", "multiply_add", &Limits::multiply_add, 1, 1},
+                                {"bf16 dot products", "bf16_dot", &Limits::bf16_dot, 2, 0.5},
+                                {"matrix unit", "matrix_unit", &Limits::matrix_unit, 12, 12}};
 
 /// Lanes of a full tile, or of the one tile of few queries.
 double lanes_of(const Body& body, std::int64_t heads, int step) {
@@ -70,9 +72,11 @@ Work work_of(const Body& body, const kernel::Kernel& kernel) {
 
 double cost_of(const Body& body, const kernel::Kernel& kernel) {
   const Work work = work_of(body, kernel);
-  const double products = work.flop / 2 / facts_of(kernel.price.unit).relative_speed, softmax = work.exps * kSoftmaxOperations;
+  const UnitFacts& unit = facts_of(kernel.price.unit);
+  const double products = work.flop / 2 / (base::cpu().slow_dots ? unit.slow_speed : unit.relative_speed),
+               softmax = work.exps * kSoftmaxOperations;
   const double both = kernel.price.overlaps ? std::max(products, softmax) : products + softmax;
-  return kernel.price.slowness * (both + work.packed * kPackOperations);
+  return kernel.price.slowness * (both + work.packed * kPackOperations + work.l2 * kReadOperations);
 }
 
 Expected expected(const Body& body, const Limits& limits) {

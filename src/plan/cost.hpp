@@ -24,6 +24,7 @@ struct UnitFacts {
   std::string_view key;   ///< of its limit, in JSON
   double Limits::*limit;  ///< flop/s here
   double relative_speed;  ///< beside multiply-adds of float32, roughly, on the processors that have it (docs/kernels.md)
+  double slow_speed;      ///< the same where base::Cpu::slow_dots
 };
 [[nodiscard]] const UnitFacts& facts_of(Unit unit);
 

@@ -95,15 +95,17 @@ std::string chosen(const base::Cpu& cpu, const Problem& problem) {
 }
 
 TEST(Cost, DecidesWhichKernelRuns) {
-  const base::Cpu plain{}, dots{.avx512_bf16 = true}, tiles{.avx512_bf16 = true, .amx_bf16 = true};
+  const base::Cpu plain{}, dots{.avx512_bf16 = true}, slow{.avx512_bf16 = true, .slow_dots = true},
+      tiles{.avx512_bf16 = true, .amx_bf16 = true};
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
     EXPECT_EQ(chosen(plain, problem_of(dtype)), "simd");
     EXPECT_EQ(chosen(dots, problem_of(dtype)), dtype == DType::kBF16 ? "dot" : "simd");  // parts cost more than they bring
+    EXPECT_EQ(chosen(slow, problem_of(dtype)), "simd");
     EXPECT_EQ(chosen(tiles, problem_of(dtype)), "amx");
   }
   Problem decode = problem_of(DType::kBF16);
   decode.queries = 1;
-  for (const base::Cpu& cpu : {plain, dots, tiles}) EXPECT_EQ(chosen(cpu, decode), "decode");
+  for (const base::Cpu& cpu : {plain, dots, slow, tiles}) EXPECT_EQ(chosen(cpu, decode), "decode");
 }
 #endif
 

@@ -9,20 +9,6 @@
 
 namespace heed {
 namespace plan {
-namespace {
-
-/// As many heads of a key head as fill a tile, when queries are so few that one head would leave most of it empty.
-std::int64_t heads_that_share(const Layout& layout, bool mask_by_head) {
-  constexpr std::int64_t kFewQueries = 16;
-  if (layout.hollow() || mask_by_head || layout.queries > kFewQueries) return 1;
-  const std::int64_t group = layout.heads / layout.kv_heads;
-  std::int64_t heads = std::min(group, formula::kTile / layout.queries);
-  while (group % heads != 0) --heads;
-  return heads;
-}
-
-}  // namespace
-
 Body::Body(Problem given) : problem(std::move(given)) {
   const auto begin = std::chrono::steady_clock::now();
   mask = formula::Formula::mask(problem.mask, problem.tables);
@@ -37,7 +23,6 @@ Body::Body(Problem given) : problem(std::move(given)) {
   }
   check_lookups(*this);
   tiles = TileMap(layout, *mask_over, *score_over, mask_program);
-  layout.heads_per_tile = heads_that_share(layout, tiles.by_head());
   choose_kernel(*this);
   planning_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }

@@ -32,6 +32,7 @@ struct Layout {
   std::vector<std::int64_t> offsets;  ///< [batch]
   std::int64_t first_key = 0;
   /// Query heads of one key head whose few queries share one tile: one tile then reads K and V once for all of them.
+  /// As the kernel has it that the plan chose (choose.cpp).
   std::int64_t heads_per_tile = 1;
 
   [[nodiscard]] std::int64_t kv_head(std::int64_t h) const { return h / (heads / kv_heads); }

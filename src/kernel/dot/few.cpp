@@ -32,7 +32,11 @@ void load_queries(const Rows& rows, const std::int64_t* slots, int count, int di
   auto* const to = reinterpret_cast<bf16*>(static_cast<float*>(q) + 16);
   std::memset(to, 0, sizeof(bf16) * kFewLanes * static_cast<std::size_t>(padded(dim)));
   for (int i = 0; i < count; ++i) {
-    for (int c = 0; c < dim; ++c) to[i * padded(dim) + c] = static_cast<const bf16*>(rows.data)[slots[i] + c * rows.column_stride];
+    const auto* const from = static_cast<const bf16*>(rows.data) + slots[i];
+    if (rows.column_stride == 1)
+      std::memcpy(to + i * padded(dim), from, sizeof(bf16) * static_cast<std::size_t>(dim));
+    else
+      for (int c = 0; c < dim; ++c) to[i * padded(dim) + c] = from[c * rows.column_stride];
   }
 }
 
@@ -40,10 +44,18 @@ void load_queries(const Rows& rows, const std::int64_t* slots, int count, int di
 std::uint64_t large(const Rows& rows, int count, int columns) {
   std::uint64_t found = 0;
   for (int row = 0; row < count; ++row) {
-    for (int c = 0; c < columns; ++c) {
-      const std::uint32_t bits = static_cast<const bf16*>(rows.data)[row * rows.row_stride + c * rows.column_stride].bits;
-      found |= static_cast<std::uint64_t>((bits & 0x7FFFU) >= 0x5F80U) << row;  // 2^64
+    constexpr short kLarge = 0x5F80;  // 2^64
+    const auto* const from = static_cast<const bf16*>(rows.data) + row * rows.row_stride;
+    __mmask32 any = 0;
+    if (rows.column_stride == 1) {
+      for (int c = 0; c < columns; c += 32) {
+        const __m512i bits = _mm512_maskz_loadu_epi16(first_halves(columns - c), from + c);
+        any |= _mm512_cmpge_epu16_mask(_mm512_and_si512(bits, _mm512_set1_epi16(0x7FFF)), _mm512_set1_epi16(kLarge));
+      }
+    } else {
+      for (int c = 0; c < columns; ++c) any |= (from[c * rows.column_stride].bits & 0x7FFFU) >= kLarge;
     }
+    found |= static_cast<std::uint64_t>(any != 0) << row;
   }
   return found;
 }
