@@ -161,7 +161,7 @@ class Judge {
       const auto place = static_cast<std::size_t>(j);
       scores[place] = score.broken ? std::nan("") : held(score.real);
       slack[place] = std::isfinite(scores[place]) ? promised(at.s, scores[place]) : 0;
-      row.open = row.open || score.open || (!std::isfinite(at.s) && !p_.scores.empty()) || turns_with_sign_of_zero(at, scores[place]) ||
+      row.open = row.open || score.open || turns_with_sign_of_zero(at, scores[place]) ||
                  (!score.exact && !in_double() && std::fabs(std::fabs(score.real) * 0x1p-128 - 1) < 0x1p-18);
     }
     weigh(row, scores, slack, b, h);

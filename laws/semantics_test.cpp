@@ -7,6 +7,7 @@
 #include <heed/heed.hpp>
 
 #include "laws/support/case.hpp"
+#include "laws/support/hidden.hpp"
 #include "plan/body.hpp"
 
 namespace heed::laws {
@@ -43,6 +44,12 @@ TEST(Semantics, EmptyExtents) {
       const Result result = run(Draw(of), kernel);
       EXPECT_EQ(result.o.count(), 0) << kernel;
     }
+  }
+}
+
+TEST(Semantics, AFormulaMayHideAnInfiniteKeyByItsScore) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const std::string& kernel : fast_kernels()) EXPECT_EQ(infinite_keys_violation(dtype, kernel), "");
   }
 }
 

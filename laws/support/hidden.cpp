@@ -73,4 +73,16 @@ std::string hidden_violation(const Case& of, const std::string& kernel) {
   return "";
 }
 
+std::string infinite_keys_violation(DType dtype, const std::string& kernel) {
+  std::string found;
+  for (const char* score : {"select(abs(s) > 1e30, -inf, s)", "select(abs(s) > 1e30, -inf, 0.5)", "select(abs(s) > 1e30, 0.5, -inf)"}) {
+    const Case of{.queries = 30, .keys = 70, .dim = 16, .value_dim = 8, .dtype = dtype, .scores = {score}};
+    Draw draw(of);
+    for (const std::int64_t key : {3, 66, 70 + 5}) store_real(draw.k_store.span(), key * of.dim + 2, HUGE_VAL);
+    if (const std::string one = violation(run(draw, kernel), truth(draw), naive(draw), dtype); !one.empty())
+      found += kernel + " " + of.text() + ": " + one;
+  }
+  return found;
+}
+
 }  // namespace heed::laws

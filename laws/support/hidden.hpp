@@ -11,4 +11,8 @@ namespace heed::laws {
 /// of all rows that do not see that key (O, L, statistics), also where other rows of their tile see it. "" when none changes.
 [[nodiscard]] std::string hidden_violation(const Case& of, const std::string& kernel);
 
+/// Keys with an infinite component and formulas that decide by |s| what becomes of them: "" where `kernel` gives what the definition does.
+/// Products that do not take infinities make another score of such a key than its own; the formula speaks of its own.
+[[nodiscard]] std::string infinite_keys_violation(DType dtype, const std::string& kernel);
+
 }  // namespace heed::laws

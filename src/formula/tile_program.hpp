@@ -67,7 +67,7 @@ class TileProgram {
   [[nodiscard]] const std::string& wide_score() const { return wide_score_; }
   /// Whether a step that reads s may have no value: such places are found as they run.
   [[nodiscard]] bool breaks() const { return breaks_; }
-  /// Whether float32 lanes may leave their range for a finite |s| > 2^24 where double does not: such places are found as they run.
+  /// Whether float32 lanes may leave their range for some |s| > 2^24 where double does not: such places are found as they run.
   [[nodiscard]] bool overflows() const { return overflows_; }
   /// Whether a division multiplies by a reciprocal in narrow lanes (bounds.hpp).
   [[nodiscard]] bool by_reciprocal(int step) const { return by_reciprocal_[static_cast<std::size_t>(step)]; }

@@ -347,6 +347,17 @@ class Fold {
     return rows;
   }
 
+  /// The rows whose scores in w.s show one of these keys; w.seen <- what the scores show.
+  static std::uint64_t rows_that_see(const Worker& w, int keys, std::uint64_t which, int lanes) {
+    std::uint64_t rows = 0;
+    seen_from_scores(w.s, keys, w.seen);
+    for (; which != 0; which &= which - 1) {
+      const std::uint8_t* const seen = w.seen + std::countr_zero(which) * kTile;
+      for (int i = 0; i < lanes; ++i) rows |= static_cast<std::uint64_t>(seen[i]) << i;
+    }
+    return rows;
+  }
+
   /// Rows that met numbers which the products do not take are folded again by the careful words.
   void mend(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
     const int lanes = w.scores.lanes();
@@ -361,13 +372,15 @@ class Fold {
     w.careful.clear();
     each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
       const int keys = w.scores.keys(tile);
+      const std::uint64_t unusual = block.unusual[static_cast<std::size_t>(tile - block.first)];
+      // A formula may hide the key at its own score and have shown it at the one that the products made, or the other way round.
+      if (unusual != 0 && !body_.score_program.empty()) {
+        w.scores.make_by_products(tile, verdict, w.s);
+        rows |= rows_that_see(w, keys, unusual, lanes);
+      }
       w.scores.make_carefully(tile, verdict, w.s);
       if (body_.problem.statistics) words.tally(w.s, keys, lanes, w.careful.tally);
-      seen_from_scores(w.s, keys, w.seen);
-      for (std::uint64_t left = block.unusual[static_cast<std::size_t>(tile - block.first)]; left != 0; left &= left - 1) {
-        const std::uint8_t* const seen = w.seen + std::countr_zero(left) * kTile;
-        for (int i = 0; i < lanes; ++i) rows |= static_cast<std::uint64_t>(seen[i]) << i;
-      }
+      rows |= rows_that_see(w, keys, unusual, lanes);
       words.absorb(w.s, keys, lanes, w.careful.softmax, w.rescale);
       const kernel::Rows v = rows_of(in_.v, band.b, body_.layout.kv_head(band.h)).from(tile * kTile);
       words.widen(v, keys, value_dim_, w.careful_v);

@@ -139,7 +139,7 @@ void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
   const int count = keys(tile), dim = static_cast<int>(body_.problem.dim);
   const kernel::Rows rows = k_.from(tile * kTile);
   const std::uint64_t unusual_keys = products_.unusual_keys == nullptr ? 0 : products_.unusual_keys(rows, count, dim);
-  if (!products_.scores(queries_, products_.keys(rows, count, dim, key_buffer_), dim, count, lanes_, s)) mend(tile, s);
+  score_by_products(tile, s);
   if (unusual_ != 0 || unusual_keys != 0) {
     score_carefully(tile, one_head_);
     for (int j = 0; j < count; ++j) {
@@ -150,6 +150,17 @@ void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
     }
   }
   alter(tile, verdict, s);
+}
+
+void TileScores::make_by_products(std::int64_t tile, Verdict verdict, float* s) {
+  score_by_products(tile, s);
+  alter(tile, verdict, s);
+}
+
+void TileScores::score_by_products(std::int64_t tile, float* s) {
+  const int count = keys(tile), dim = static_cast<int>(body_.problem.dim);
+  const kernel::Operand k = products_.keys(k_.from(tile * kTile), count, dim, key_buffer_);
+  if (!products_.scores(queries_, k, dim, count, lanes_, s)) mend(tile, s);
 }
 
 void TileScores::make_carefully(std::int64_t tile, Verdict verdict, float* s) {

@@ -50,6 +50,8 @@ class TileScores {
   /// products do not take, by the careful words; each score depends on its query and key alone. A Full tile pays nothing for the mask, an
   /// empty formula nothing for modifying.
   void make(std::int64_t tile, Verdict verdict, float* s);
+  /// The same by the products alone: numbers that they do not take count as they do there.
+  void make_by_products(std::int64_t tile, Verdict verdict, float* s);
   /// The same by the careful words.
   void make_carefully(std::int64_t tile, Verdict verdict, float* s);
   /// Scaled scores that the products just made, before alter(): those that are not finite once more in double, each by itself. NaN where
@@ -71,7 +73,8 @@ class TileScores {
   void modify(float* s, int keys, int first, int lanes);
   void widen_operands(std::int64_t tile);
   void mend_widened(std::int64_t tile, float* s);
-  /// Scaled scores by the careful words, before alter().
+  /// Scaled scores by the products, by the careful words, before alter().
+  void score_by_products(std::int64_t tile, float* s);
   void score_carefully(std::int64_t tile, float* s);
 
   const plan::Body& body_;

@@ -66,14 +66,14 @@ void settle_places(const Strip& strip, const float* s, float* result) {
   std::fill_n(doubtful, TileFrame::kStrip * 64, std::uint8_t{0});
 }
 
-/// Marks places whose finite s lies beyond what the plan has proved and whose result is not finite; false when there are none.
+/// Marks places whose s, infinities included, lies beyond what the plan has proved and whose result is not finite; false: there are none.
 bool mark_overflows(const Strip& strip, const float* s, const float* result) {
   std::uint8_t* const doubtful = strip.frame.doubtful();
   bool any = false;
   for (int key = 0; key < strip.keys; ++key) {
     for (int lane = 0; lane < strip.lanes; ++lane) {
       const int at = key * 64 + lane;
-      const bool beyond = std::fabs(s[at]) > static_cast<float>(formula::kMostScore) && std::isfinite(s[at]) && !std::isfinite(result[at]);
+      const bool beyond = std::fabs(s[at]) > static_cast<float>(formula::kMostScore) && !std::isfinite(result[at]);
       doubtful[at] = static_cast<std::uint8_t>(beyond);
       any |= beyond;
     }
@@ -89,11 +89,11 @@ void finish(const Strip& strip, float* s, Made&& made) {
   if (!program.breaks() && !program.overflows())
     return Narrow::fill(d, strip, s, [&](int key, int lane) { return plain_nan(made(key, lane)); });
   HWY_ALIGN float result[TileFrame::kStrip * 64];
-  auto beyond = hn::Zero(d);  // the largest finite |s| that meets a result that is not finite
+  auto beyond = hn::Zero(d);  // the largest |s| that meets a result that is not finite
   Narrow::fill(d, strip, result, [&](int key, int lane) {
     const auto y = plain_nan(made(key, lane)), x = hn::Abs(hn::LoadU(d, s + key * 64 + lane));
     const auto infinity = hn::Set(d, std::numeric_limits<float>::infinity());
-    beyond = hn::Max(beyond, hn::IfThenElseZero(hn::Lt(x, infinity), hn::IfThenZeroElse(hn::Lt(hn::Abs(y), infinity), x)));
+    beyond = hn::Max(beyond, hn::IfThenElseZero(hn::Le(x, infinity), hn::IfThenZeroElse(hn::Lt(hn::Abs(y), infinity), x)));
     return y;
   });
   const bool some = program.overflows() && !hn::AllFalse(d, hn::Gt(beyond, hn::Set(d, static_cast<float>(formula::kMostScore))));
