@@ -84,8 +84,9 @@ struct Words {
   void (*widen)(const Rows& source, int count, int columns, float* rows);
   /// Qt[c, i] = scale * q[slots[i], c]; lanes beyond `count` are zero.
   void (*load_queries)(const Rows& source, const std::int64_t* slots, int count, int columns, float scale, float* qt);
-  /// S[j, i] = sum_c k[j, c] Qt[c, i], j < keys; k rows are `k_stride` floats apart. Flops 2 keys lanes D.
-  void (*scores)(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s);
+  /// S[j, i] = sum_c k[j, c] Qt[c, i], j < keys; k rows are `k_stride` floats apart. Flops 2 keys lanes D. False when a score is
+  /// not finite (lanes up to a whole vector are looked at): a sum of finite numbers that leaves f32 is not, and stays so.
+  bool (*scores)(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s);
   /// Whether every score is finite. A sum of finite numbers that leaves f32 is not, and stays so. Cost: one multiply-add per vector.
   bool (*finite)(const float* s, int keys, int lanes);
   /// S[j, i] where it is not finite: of_score sum_c k[j, c] Qt[c, i] once more, in double, rounded once; NaN where that is finite, but

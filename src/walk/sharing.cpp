@@ -7,8 +7,8 @@
 namespace heed::walk {
 namespace {
 
-/// Multiply-adds for which a thread is worth its start: some 25 us.
-constexpr double kLeastWork = 1 << 20;
+/// Multiply-adds for which a thread is worth its start: some 50 to 100 us; with less, two threads lost to one (docs/kernels.md).
+constexpr double kLeastWork = 4 << 20;
 constexpr double kReadOperations = 8;  // what reading an element of K or V takes, in multiply-adds: it is all that few queries cost
 constexpr int kMostCounted = 64;       // threads whose loads are counted before whole tiles are given up
 

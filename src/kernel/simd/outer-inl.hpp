@@ -38,8 +38,13 @@ struct Outer {
   const float* rescale;  ///< [64]; null: C is not read
 };
 
-template <int M, int N>
-HWY_INLINE void outer_block(const Outer& o, int row, int lane) {
+/// Sums in registers anyway: what is seen of them costs a multiply-add each, a pass of its own a load as well.
+struct NotLooked {
+  HWY_INLINE void see(hn::Vec<DF>, int) {}
+};
+
+template <int M, int N, class Look>
+HWY_INLINE void outer_block(const Outer& o, int row, int lane, Look& look) {
   const DF d;
   const int lanes = static_cast<int>(hn::Lanes(d));
   hn::Vec<DF> sum[M][N], sums[M][N];
@@ -70,39 +75,45 @@ HWY_INLINE void outer_block(const Outer& o, int row, int lane) {
       float* const place = o.c + (row + m) * 64 + lane + n * lanes;
       if (o.rescale != nullptr) sum[m][n] = hn::MulAdd(hn::LoadU(d, place), hn::LoadU(d, o.rescale + lane + n * lanes), sum[m][n]);
       hn::StoreU(sum[m][n], d, place);
+      look.see(sum[m][n], m);
     }
   }
 }
 
-template <int N>
-HWY_INLINE void outer_strip(const Outer& o, int rows, int lane) {
+template <int N, class Look>
+HWY_INLINE void outer_strip(const Outer& o, int rows, int lane, Look& look) {
   int row = 0;
-  for (; row + kDown <= rows; row += kDown) outer_block<kDown, N>(o, row, lane);
+  for (; row + kDown <= rows; row += kDown) outer_block<kDown, N>(o, row, lane, look);
   switch (rows - row) {
     case 5:
-      return outer_block<5, N>(o, row, lane);
+      return outer_block<5, N>(o, row, lane, look);
     case 4:
-      return outer_block<4, N>(o, row, lane);
+      return outer_block<4, N>(o, row, lane, look);
     case 3:
-      return outer_block<3, N>(o, row, lane);
+      return outer_block<3, N>(o, row, lane, look);
     case 2:
-      return outer_block<2, N>(o, row, lane);
+      return outer_block<2, N>(o, row, lane, look);
     case 1:
-      return outer_block<1, N>(o, row, lane);
+      return outer_block<1, N>(o, row, lane, look);
     default:
       return;
   }
 }
 
 /// All of C: `rows` rows, lanes 0 to `lanes` (rounded up to whole vectors).
-HWY_INLINE void outer(const Outer& o, int rows, int lanes) {
+template <class Look>
+HWY_INLINE void outer(const Outer& o, int rows, int lanes, Look& look) {
   const int width = static_cast<int>(hn::Lanes(DF()));
   int lane = 0;
-  for (; lane + (kAcross - 1) * width < lanes; lane += kAcross * width) outer_strip<kAcross>(o, rows, lane);
+  for (; lane + (kAcross - 1) * width < lanes; lane += kAcross * width) outer_strip<kAcross>(o, rows, lane, look);
   if constexpr (kAcross == 4) {
-    for (; lane + width < lanes; lane += 2 * width) outer_strip<2>(o, rows, lane);
+    for (; lane + width < lanes; lane += 2 * width) outer_strip<2>(o, rows, lane, look);
   }
-  for (; lane < lanes; lane += width) outer_strip<1>(o, rows, lane);
+  for (; lane < lanes; lane += width) outer_strip<1>(o, rows, lane, look);
+}
+HWY_INLINE void outer(const Outer& o, int rows, int lanes) {
+  NotLooked look;
+  outer(o, rows, lanes, look);
 }
 
 }  // namespace heed::kernel::HWY_NAMESPACE

@@ -30,7 +30,8 @@ Operand float_rows(const Rows& rows, int count, int columns, void* buffer) {
 
 bool scores_of(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
   const auto* const head = static_cast<const float*>(q);
-  scores(head + kHead, static_cast<const float*>(k.data), k.stride, dim, keys, lanes, s);
+  const bool all = scores(head + kHead, static_cast<const float*>(k.data), k.stride, dim, keys, lanes, s);
+  if (head[0] == 1) return all;
   scale_scores(head[0], keys, lanes, s);
   return finite(s, keys, lanes);
 }

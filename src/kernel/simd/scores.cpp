@@ -13,8 +13,19 @@
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernel::HWY_NAMESPACE {
 
-void Scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s) {
-  outer({.a = k, .a_k = 1, .a_m = k_stride, .b = qt, .count = dim, .c = s, .rescale = nullptr}, keys, lanes);
+/// 0, or NaN once a sum was not finite.
+struct Looked {
+  hn::Vec<DF> even, odd;
+  HWY_INLINE void see(hn::Vec<DF> sum, int row) {
+    auto& nothing = row % 2 == 0 ? even : odd;
+    nothing = hn::MulAdd(sum, hn::Zero(DF()), nothing);
+  }
+};
+
+bool Scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s) {
+  Looked look{hn::Zero(DF()), hn::Zero(DF())};
+  outer({.a = k, .a_k = 1, .a_m = k_stride, .b = qt, .count = dim, .c = s, .rescale = nullptr}, keys, lanes, look);
+  return hn::AllFalse(DF(), hn::IsNaN(hn::Add(look.even, look.odd)));
 }
 
 }  // namespace heed::kernel::HWY_NAMESPACE
@@ -23,8 +34,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace heed::kernel {
 HWY_EXPORT(Scores);
-void simd::scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s) {
-  HWY_DYNAMIC_DISPATCH(Scores)(qt, k, k_stride, dim, keys, lanes, s);
+bool simd::scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s) {
+  return HWY_DYNAMIC_DISPATCH(Scores)(qt, k, k_stride, dim, keys, lanes, s);
 }
 }  // namespace heed::kernel
 #endif

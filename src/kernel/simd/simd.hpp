@@ -9,7 +9,7 @@ namespace heed::kernel::simd {
 
 void widen(const Rows& source, int count, int columns, float* rows);
 void load_queries(const Rows& source, const std::int64_t* slots, int count, int columns, float scale, float* qt);
-void scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s);
+bool scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s);
 bool finite(const float* s, int keys, int lanes);
 void scores_again(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float of_score, float* s);
 void modify(const formula::TileFrame& frame, int keys, int lanes, float* s);
