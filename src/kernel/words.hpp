@@ -69,14 +69,6 @@ struct ScaleSplit {
   float of_query, of_score;
 };
 
-/// S <- factor S; nothing for 1.
-inline void scale_scores(float factor, int keys, int lanes, float* s) {
-  if (factor == 1) return;
-  for (int j = 0; j < keys; ++j) {
-    for (int i = 0; i < lanes; ++i) s[j * kTile + i] *= factor;
-  }
-}
-
 struct Words {
   std::string_view name;
 
@@ -85,9 +77,9 @@ struct Words {
   /// Qt[c, i] = scale * q[slots[i], c]; lanes beyond `count` are zero.
   void (*load_queries)(const Rows& source, const std::int64_t* slots, int count, int columns, float scale, float* qt);
   /// S[j, i] = sum_c k[j, c] Qt[c, i], j < keys; k rows are `k_stride` floats apart. Flops 2 keys lanes D. False when a score is
-  /// not finite (lanes up to a whole vector are looked at): a sum of finite numbers that leaves f32 is not, and stays so.
+  /// not finite, or one of a lane beyond: whole vectors are looked at. A sum of finite numbers that leaves f32 is not, and stays so.
   bool (*scores)(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s);
-  /// Whether every score is finite. A sum of finite numbers that leaves f32 is not, and stays so. Cost: one multiply-add per vector.
+  /// Whether every score is finite. Cost: a load and a multiply-add per vector.
   bool (*finite)(const float* s, int keys, int lanes);
   /// S[j, i] where it is not finite: of_score sum_c k[j, c] Qt[c, i] once more, in double, rounded once; NaN where that is finite, but
   /// beyond f32. The other places keep their bits.
@@ -119,6 +111,15 @@ struct Words {
   void (*merge)(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int lanes);
   /// out[i, c] = O[c, i] / l[i], rounded to nearest even; rows that saw nothing (l = 0 or O untouched by any key) give 0.
   void (*finish)(const SoftmaxRows& state, int value_dim, int lanes, const OutputRows& out);
+
+  /// S <- factor S, of scores that were all finite or not (`all`); whether they all are now.
+  [[nodiscard]] bool scale(float factor, bool all, int keys, int lanes, float* s) const {
+    if (factor == 1) return all;
+    for (int j = 0; j < keys; ++j) {
+      for (int i = 0; i < lanes; ++i) s[j * kTile + i] *= factor;
+    }
+    return finite(s, keys, lanes);
+  }
 };
 
 /// The words of the best machine here: for planning, and for kernels that are the same walk on any machine. See table.cpp.

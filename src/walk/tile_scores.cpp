@@ -171,9 +171,8 @@ void TileScores::make_carefully(std::int64_t tile, Verdict verdict, float* s) {
 void TileScores::score_carefully(std::int64_t tile, float* s) {
   const int dim = static_cast<int>(body_.problem.dim);
   widen_operands(tile);
-  words_.scores(qt_, widened_, dim, dim, keys(tile), lanes_, s);
-  kernel::scale_scores(split_.of_score, keys(tile), lanes_, s);
-  if (!words_.finite(s, keys(tile), lanes_)) mend_widened(tile, s);
+  const bool all = words_.scores(qt_, widened_, dim, dim, keys(tile), lanes_, s);
+  if (!words_.scale(split_.of_score, all, keys(tile), lanes_, s)) mend_widened(tile, s);
 }
 
 void TileScores::widen_operands(std::int64_t tile) {

@@ -363,9 +363,7 @@ template <class T>
 bool few_scores(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
   const auto* const head = static_cast<const float*>(q);
   const bool all = HWY_DYNAMIC_DISPATCH(FewScores)(head + kHead, Plain::row(dim), kDType<T>, k.data, k.stride, dim, keys, lanes, s);
-  if (head[0] == 1) return all;
-  scale_scores(head[0], keys, lanes, s);
-  return finite(s, keys, lanes);
+  return words().scale(head[0], all, keys, lanes, s);
 }
 
 template <class T>

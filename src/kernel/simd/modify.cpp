@@ -2,7 +2,7 @@
 //
 // The code of the program (formula/tile_program.hpp) is run instruction by instruction, one dispatch per instruction and strip; the
 // steps themselves are in steps-inl.hpp. Single places go to Formula::at: where a step that reads s had no value (NaN where the
-// definition has none either), and where float32 gives no finite number for a finite |s| > 2^24, beyond what the plan has proved.
+// definition has none either), and where float32 gives no finite number for |s| > 2^24, infinite or not, beyond what the plan has proved.
 // Only those places are replaced. Checked: modify_test.cpp, every operation against Formula::at over random formulas.
 #include <algorithm>
 #include <cmath>

@@ -38,7 +38,7 @@ struct Outer {
   const float* rescale;  ///< [64]; null: C is not read
 };
 
-/// Sums in registers anyway: what is seen of them costs a multiply-add each, a pass of its own a load as well.
+/// A Look sees each vector of C as it is stored: see(sums, m), row m of its block. This one looks at nothing.
 struct NotLooked {
   HWY_INLINE void see(hn::Vec<DF>, int) {}
 };

@@ -31,9 +31,7 @@ Operand float_rows(const Rows& rows, int count, int columns, void* buffer) {
 bool scores_of(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
   const auto* const head = static_cast<const float*>(q);
   const bool all = scores(head + kHead, static_cast<const float*>(k.data), k.stride, dim, keys, lanes, s);
-  if (head[0] == 1) return all;
-  scale_scores(head[0], keys, lanes, s);
-  return finite(s, keys, lanes);
+  return words().scale(head[0], all, keys, lanes, s);
 }
 
 void absorb_in_place(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void*) {

@@ -1,4 +1,5 @@
 // scores: S[j, i] = sum_c k[j, c] Qt[c, i]. [keys, 64] from [D, 64] and [keys, D]. Flops 2 keys lanes D; reads K in place.
+// Whether all are finite is told from the sums as they are stored, without another pass over them.
 #include <cstdint>
 
 #include "kernel/simd/simd.hpp"

@@ -177,6 +177,36 @@ TEST_P(Word, ScoresAreDotProducts) {
   }
 }
 
+/// In every row and lane of every block of the matrix loop.
+TEST_P(Word, ScoresSayWhetherAllAreFinite) {
+  constexpr int kDim = 3;
+  for (const int keys : {1, 2, 3, 4, 5, 6, 64}) {
+    for (const int lanes : kSomeLanes) {
+      const Floats qt = draw(at(kDim, 0)), k = draw(static_cast<std::size_t>(keys * kDim));
+      Floats s(static_cast<std::size_t>(keys * kTile), kNaN);
+      EXPECT_TRUE(words_.scores(qt.data(), k.data(), kDim, kDim, keys, lanes, s.data())) << keys << " x " << lanes;
+      for (int place = 0; place < keys * lanes; ++place) {
+        const int key = place / lanes, lane = place % lanes;
+        Floats large_q = qt, large_k = k;
+        large_q[at(1, lane)] = 1e30F;
+        large_k[static_cast<std::size_t>(key * kDim + 1)] = place % 2 ? 1e30F : -1e30F;
+        EXPECT_FALSE(words_.scores(large_q.data(), large_k.data(), kDim, kDim, keys, lanes, s.data())) << key << " " << lane;
+        EXPECT_TRUE(std::isinf(s[at(key, lane)]));
+      }
+    }
+  }
+}
+
+TEST_P(Word, ScaledScoresSayWhetherAllAreFinite) {
+  Floats s(at(5, 0), 2e38F);
+  EXPECT_TRUE(words_.scale(1, true, 5, 17, s.data()));
+  EXPECT_FALSE(words_.scale(1, false, 5, 17, s.data()));  // what was found before stands
+  EXPECT_TRUE(words_.scale(-1.5F, true, 5, 17, s.data()));
+  EXPECT_EQ(s[at(4, 16)], -3e38F);
+  EXPECT_EQ(s[at(4, 17)], 2e38F);
+  EXPECT_FALSE(words_.scale(2, true, 5, 17, s.data()));
+}
+
 TEST_P(Word, MixAddsWeightedValues) {
   const int value_dim = 13;
   const Floats p = draw(kTile * kTile), v = draw(64 * 20), rescale = draw(kTile), before = draw(at(value_dim, 0));
