@@ -20,7 +20,7 @@
 #include <heed/heed.hpp>
 
 #include "base/cpu.hpp"
-#include "kernel/simd/instruction_sets.hpp"
+#include "base/instruction_sets.hpp"
 
 namespace {
 
@@ -170,7 +170,7 @@ Options options_of(int count, char** words) {
 int main(int count, char** words) {
   const Options options = options_of(count, words);
   if (!options.level.empty()) {
-    heed::kernel::simd::limit(options.level);
+    heed::base::limit(options.level);
     heed::base::limit_cpu(heed::base::Cpu{});
   }
   Random random(options.seed);

@@ -15,9 +15,10 @@
 #include <heed/heed.hpp>
 
 #include "base/cpu.hpp"
-#include "kernel/simd/instruction_sets.hpp"
-#include "kernel/table.hpp"
+#include "base/instruction_sets.hpp"
+#include "plan/choice.hpp"
 #include "plan/cost.hpp"
+#include "plan/kernels.hpp"
 
 namespace {
 
@@ -70,7 +71,7 @@ void measure(const Case& c, DType dtype, std::int64_t keys, int threads, int rou
   const heed::Tensor k = numbers(p.kv_heads, p.keys, p.dim, dtype), v = numbers(p.kv_heads, p.keys, p.dim, dtype);
   const heed::Inputs in{q.view(), k.view(), v.view()};
   const heed::Outputs out{.o = o.span()};
-  const double bytes = heed::plan::work_of(plan.body(), *plan.body().kernel).dram;
+  const double bytes = heed::plan::work_of(inside(plan).question, *inside(plan).choice.kernel).dram;
   double best = 1e9, plain = 1e9;
   for (int round = 0; round < rounds; ++round) {
     double begin = now();
@@ -113,7 +114,7 @@ int main(int count, char** words) {
       return std::fprintf(stderr, "unknown option %s\n", word.c_str()), 2;
   }
   if (!level.empty()) {
-    heed::kernel::simd::limit(level);
+    heed::base::limit(level);
     heed::base::limit_cpu(heed::base::Cpu{});
   }
   std::printf("| dtype | heads | kernel | GB/s | plain read GB/s | share |\n| --- | --- | --- | --- | --- | --- |\n");

@@ -9,7 +9,7 @@
 #include "base/cpu.hpp"
 #include "laws/support/case.hpp"
 #include "laws/support/hidden.hpp"
-#include "plan/body.hpp"
+#include "plan/choice.hpp"
 #include "plan/cost.hpp"
 
 namespace heed::laws {
@@ -159,7 +159,11 @@ TEST_P(Decode, MoreRowsFallIntoSeveralTiles) {
       of.scores = {"s + 0.01 * h"};
       Problem problem = Draw(of).problem();
       problem.kernel = "decode";
-      EXPECT_EQ(Plan(problem).body().layout.heads_per_tile, share);
+      const Plan plan(problem);
+      const problem::Question& question = inside(plan).question;
+      EXPECT_EQ(
+          problem::heads_that_share(question.layout, question.tiles.by_head(), inside(plan).choice.kernel->products(dtype).most_lanes),
+          share);
       expect_lawful(of);
     }
   }
@@ -170,8 +174,10 @@ TEST(DecodeChoice, TilesThatReadTheKeysAgainPayForThem) {
   twice.heads = 16;
   once.kernel = twice.kernel = "decode";
   const Plan one(once), two(twice);
-  EXPECT_EQ(plan::work_of(two.body(), *two.body().kernel).l2, 2 * plan::work_of(one.body(), *one.body().kernel).l2);
-  EXPECT_EQ(plan::cost_of(two.body(), *two.body().kernel), 2 * plan::cost_of(one.body(), *one.body().kernel));
+  EXPECT_EQ(plan::work_of(inside(two).question, *inside(two).choice.kernel).l2,
+            2 * plan::work_of(inside(one).question, *inside(one).choice.kernel).l2);
+  EXPECT_EQ(plan::cost_of(inside(two).question, *inside(two).choice.kernel),
+            2 * plan::cost_of(inside(one).question, *inside(one).choice.kernel));
   once.kernel.clear();
   twice.kernel.clear();
   EXPECT_EQ(Plan(once).kernel(), "decode");

@@ -23,12 +23,13 @@
 #include <stdexcept>
 
 #include "base/cpu.hpp"
-#include "kernel/table.hpp"
 #include "laws/support/case.hpp"
 #include "laws/support/formula_case.hpp"
 #include "laws/support/matrix_unit.hpp"
 #include "laws/support/options.hpp"
 #include "laws/support/second_evaluator.hpp"
+#include "plan/choice.hpp"
+#include "plan/kernels.hpp"
 
 namespace heed::laws {
 namespace {
@@ -91,9 +92,9 @@ class Judge {
     }
     if (lacking_) return "a plan is made though the visible place " + *lacking_ + " lacks a value";
     judge_reference();
-    for (const kernel::Kernel& kernel : kernel::table()) {
-      if (kernel.missing != nullptr && !kernel.missing().empty()) continue;
-      if (kernel.decline(plan->body()).empty()) judge_kernel(std::string(kernel.name));
+    for (const plan::Kernel& kernel : plan::kernels()) {
+      if (!kernel.missing().empty()) continue;
+      if (kernel.decline(inside(*plan).question).empty()) judge_kernel(std::string(kernel.name));
     }
     return wrong_.str();
   }
@@ -348,8 +349,8 @@ class Formulas : public testing::Test {
   void report(const Counts& counts) const {
     std::cout << "  " << counts.cases << " cases, " << counts.refused << " refused; of " << counts.rows << " rows " << counts.nan
               << " NaN, " << counts.open << " too close to a decision to be judged\n";
-    for (const kernel::Kernel& kernel : kernel::table()) {
-      const std::string name(kernel.name), missing = kernel.missing == nullptr ? "" : kernel.missing();
+    for (const plan::Kernel& kernel : plan::kernels()) {
+      const std::string name(kernel.name), missing = kernel.missing();
       const auto found = counts.kernels.find(name);
       std::cout << "  " << name << ": "
                 << (missing.empty() ? std::to_string(found == counts.kernels.end() ? 0 : found->second) + " cases"

@@ -9,9 +9,10 @@
 
 #include <heed/heed.hpp>
 
-#include "kernel/table.hpp"
 #include "laws/support/case.hpp"
 #include "laws/support/refusal.hpp"
+#include "plan/choice.hpp"
+#include "plan/kernels.hpp"
 
 namespace heed::laws {
 namespace {
@@ -48,10 +49,10 @@ void expect_in_place(const Draw& draw, const std::string& kernel, int threads, b
 /// Every kernel of this machine that takes the problem; returns their names.
 std::set<std::string> expect_in_place(const Draw& draw) {
   std::set<std::string> taken;
-  for (const kernel::Kernel& kernel : kernel::table()) {
-    if (kernel.missing != nullptr && !kernel.missing().empty()) continue;
+  for (const plan::Kernel& kernel : plan::kernels()) {
+    if (!kernel.missing().empty()) continue;
     const std::string name(kernel.name);
-    if (!kernel.decline(Plan(draw.problem()).body()).empty()) continue;
+    if (!kernel.decline(inside(Plan(draw.problem())).question).empty()) continue;
     for (const int threads : {1, 2}) expect_in_place(draw, name, threads, name != "classic");
     taken.insert(name);
   }
@@ -72,8 +73,8 @@ TEST(InPlace, OOverQHasTheBitsOfOElsewhere) {
       taken.merge(expect_in_place(Draw(of)));
     }
   }
-  for (const kernel::Kernel& kernel : kernel::table()) {
-    const bool here = kernel.missing == nullptr || kernel.missing().empty();
+  for (const plan::Kernel& kernel : plan::kernels()) {
+    const bool here = kernel.missing().empty();
     EXPECT_EQ(taken.contains(std::string(kernel.name)), here) << kernel.name;
   }
 }

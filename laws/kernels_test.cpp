@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "kernel/simd/instruction_sets.hpp"
+#include "base/instruction_sets.hpp"
 #include "laws/support/case.hpp"
 
 namespace heed::laws {
@@ -188,12 +188,12 @@ TEST(Kernels, ExplainSaysWhichScoresRunInDouble) {
 
 /// Restores the processor's own choice whatever happens in between.
 struct Pretend {
-  explicit Pretend(const std::string& name) { kernel::simd::pretend(name); }
-  ~Pretend() { kernel::simd::pretend(""); }
+  explicit Pretend(const std::string& name) { base::pretend(name); }
+  ~Pretend() { base::pretend(""); }
 };
 
 TEST(Kernels, EveryInstructionSet) {
-  for (const std::string& name : kernel::simd::runnable()) {
+  for (const std::string& name : base::runnable()) {
     const Pretend pretend(name);
     SCOPED_TRACE(name);
     for (const std::vector<std::string>& scores : sweep_scores()) {
@@ -212,7 +212,7 @@ TEST(Kernels, EveryInstructionSet) {
 
 /// Infinities and NaN of 16 bits are themselves where no instruction widens them.
 TEST(Kernels, InfinitiesAndNaNOnEveryInstructionSet) {
-  for (const std::string& name : kernel::simd::runnable()) {
+  for (const std::string& name : base::runnable()) {
     const Pretend pretend(name);
     for (const DType dtype : {DType::kF16, DType::kBF16}) {
       for (const double bad : {HUGE_VAL, -HUGE_VAL, std::nan("")}) {

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <set>
 
-#include "kernel/simd/instruction_sets.hpp"
+#include "base/instruction_sets.hpp"
 #include "laws/support/case.hpp"
 #include "laws/support/tenth.hpp"
 
@@ -20,10 +20,10 @@ namespace {
 template <class Body>
 void at_every_level(const Body& body) {
   const base::Cpu cpu = base::real_cpu();
-  const std::string simd = kernel::simd::runnable().front();
+  const std::string simd = base::runnable().front();
   std::vector<Level> levels = levels_below();
   std::erase_if(levels, [&](const Level& level) {
-    const auto runnable = kernel::simd::runnable();
+    const auto runnable = base::runnable();
     return std::find(runnable.begin(), runnable.end(), level.simd) == runnable.end() || (level.cpu.avx512_bf16 && !cpu.avx512_bf16);
   });
   for (const Level& level : levels) {
@@ -32,7 +32,7 @@ void at_every_level(const Body& body) {
     body(level);
   }
   base::limit_cpu(cpu);
-  kernel::simd::limit(simd);
+  base::limit(simd);
 }
 
 TEST(Levels, LowerProcessorAndVectors) {
@@ -41,22 +41,22 @@ TEST(Levels, LowerProcessorAndVectors) {
       EXPECT_EQ(cpu.avx512_bf16, level.cpu.avx512_bf16);
       EXPECT_FALSE(cpu.amx_bf16);
     }
-    EXPECT_EQ(kernel::simd::runnable().front(), level.simd);
+    EXPECT_EQ(base::runnable().front(), level.simd);
   });
 }
 
 TEST(Levels, PretendingEndsAtTheLevel) {
   at_every_level([](const Level& level) {
-    const std::vector<std::string> runnable = kernel::simd::runnable();
-    for (const std::string& name : runnable) kernel::simd::pretend(name);
-    kernel::simd::pretend("");
+    const std::vector<std::string> runnable = base::runnable();
+    for (const std::string& name : runnable) base::pretend(name);
+    base::pretend("");
     base::pretend_cpu(base::Cpu{.avx512_bf16 = true, .amx_bf16 = true});
     base::pretend_cpu({});
-    EXPECT_EQ(kernel::simd::runnable(), runnable);
+    EXPECT_EQ(base::runnable(), runnable);
     EXPECT_EQ(base::cpu().avx512_bf16, level.cpu.avx512_bf16);
     for (const Level& other : levels_below()) {
       if (std::find(runnable.begin(), runnable.end(), other.simd) != runnable.end()) continue;
-      EXPECT_THROW(kernel::simd::pretend(other.simd), Error) << other.name;
+      EXPECT_THROW(base::pretend(other.simd), Error) << other.name;
     }
   });
 }

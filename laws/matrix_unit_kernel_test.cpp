@@ -8,14 +8,14 @@
 #include <limits>
 
 #include "base/cpu.hpp"
-#include "kernel/pairs/target.hpp"
 #include "laws/support/case.hpp"
 #include "laws/support/hidden.hpp"
 #include "laws/support/matrix_unit.hpp"
 #include "laws/support/whole.hpp"
+#include "machine/pairs/target.hpp"
 
 #if HEED_PAIRS
-#include "kernel/amx/amx.hpp"
+#include "machine/amx/amx.hpp"
 
 namespace heed::laws {
 namespace {

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "laws/support/case.hpp"
-#include "plan/body.hpp"
+#include "plan/choice.hpp"
 
 namespace heed::laws {
 namespace {
@@ -14,10 +14,12 @@ namespace {
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 /// Which keys some query sees, and whether every query of the head sees them, by the definition.
-bool hidden_from_all(const plan::Body& body, std::int64_t key) {
-  for (std::int64_t h = 0; h < body.layout.heads; ++h) {
-    for (std::int64_t i = 0; i < body.layout.queries; ++i) {
-      if (body.mask.at({.q = body.layout.query_position(0, i), .k = key, .b = 0, .h = h, .g = body.layout.kv_head(h), .i = i}).integer)
+bool hidden_from_all(const problem::Question& question, std::int64_t key) {
+  for (std::int64_t h = 0; h < question.layout.heads; ++h) {
+    for (std::int64_t i = 0; i < question.layout.queries; ++i) {
+      if (question.formulas.mask
+              .at({.q = question.layout.query_position(0, i), .k = key, .b = 0, .h = h, .g = question.layout.kv_head(h), .i = i})
+              .integer)
         return false;
     }
   }
@@ -33,7 +35,7 @@ TEST(Poison, KeysHiddenFromAllChangeNothing) {
       const Plan plan(clean.problem());
       std::int64_t poisoned_keys = 0;
       for (std::int64_t j = 0; j < of.keys; ++j) {
-        if (!hidden_from_all(plan.body(), j)) continue;
+        if (!hidden_from_all(inside(plan).question, j)) continue;
         ++poisoned_keys;
         for (std::int64_t g = 0; g < of.kv_heads; ++g) {
           for (std::int64_t c = 0; c < 16; ++c) {

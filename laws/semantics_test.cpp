@@ -8,7 +8,7 @@
 
 #include "laws/support/case.hpp"
 #include "laws/support/hidden.hpp"
-#include "plan/body.hpp"
+#include "plan/choice.hpp"
 
 namespace heed::laws {
 namespace {
@@ -237,7 +237,7 @@ TEST(Semantics, AnyFiniteScaleDefaultOneOverRootD) {
   Case of{.queries = 5, .keys = 5, .dim = 16, .value_dim = 4};
   const Draw draw(of);
   Problem problem = draw.problem();
-  EXPECT_DOUBLE_EQ(Plan(problem).body().scale, 0.25);
+  EXPECT_DOUBLE_EQ(inside(Plan(problem)).question.scale, 0.25);
   for (const double scale : {-1.0, 0.0, 3.0}) {
     problem.scale = scale;
     const Inputs inputs{draw.q, draw.k, draw.v};

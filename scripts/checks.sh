@@ -96,7 +96,7 @@ fail() {
 test_rooms() { ctest --test-dir "$(build_folder "$1")" -N | sed -n 's/^ *Test *#[0-9]*: //p'; }
 
 # The rooms whose tests depend on the processor.
-level_rooms=(laws kernel plan walk)
+level_rooms=(laws formula state machine walk plan)
 
 # run_levels OPTION…: the tests of those rooms as on every older processor that this one can play, with these options.
 run_levels() {

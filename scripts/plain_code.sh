@@ -14,7 +14,7 @@ units='HEED_PAIRS_BEGIN|HWY_BEFORE_NAMESPACE|__attribute__\(\(target'
 
 # Names that say what they are compiled for.
 own='^_Z+NK?(4heed6kernel(3amx|3dot|5pairs)|(4heed[0-9]+[a-z]+|3hwy)[0-9]+N_[A-Z0-9]+)'
-# What plans ask of every kernel (kernel/products.hpp, kernel/table.hpp): never compiled for a unit.
+# What plans ask of every kernel (machine/products.hpp, plan/kernels.hpp): never compiled for a unit.
 asked='[0-9](sizes|few_sizes|phrase_bytes|products|few_products|[a-z]*decline[a-z]*|[a-z]*missing|[a-z]*scratch)(I|E)'
 # Beyond SSE2: AVX and all after it (v…), masks, bits, tiles; SSE3 to SSE4.2.
 beyond='^(v[a-z0-9]+|k[a-z]+[bwdq]|andn|bextr|bls[a-z]+|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|lzcnt|tdp[a-z0-9]+|tile[a-z0-9]+|ldtilecfg|sttilecfg'

@@ -15,11 +15,11 @@
 #include "analysis.hpp"
 #include "memory.hpp"
 #include "numbers.hpp"
-#include "plan/body.hpp"
+#include "plan/choice.hpp"
 #include "progress.hpp"
 #include "reference/accuracy.hpp"
-#include "reference/attend.hpp"
 #include "reference/score_rounding.hpp"
+#include "reference/softmax.hpp"
 #include "report.hpp"
 #include "rows.hpp"
 #include "verbs.hpp"
@@ -98,9 +98,9 @@ class Comparison {
   void add_query(std::int64_t i) {
     const Plan definition(problem_of_row(plan_, i));
     const Inputs row{row_of(inputs_.q, i), inputs_.k, inputs_.v};
-    reference::naive(definition.body(), row, span_of(naive_, rows_));
-    reference::score_rounding(definition.body(), row, {.o = span_of(rounding_, rows_), .lse = span_of(rounding_l_, rows_)});
-    reference::run(definition.body(), row, {.o = span_of(truth_, rows_), .lse = span_of(truth_l_, rows_)});
+    reference::naive(inside(definition).question, row, span_of(naive_, rows_));
+    reference::score_rounding(inside(definition).question, row, {.o = span_of(rounding_, rows_), .lse = span_of(rounding_l_, rows_)});
+    reference::run(inside(definition).question, row, {.o = span_of(truth_, rows_), .lse = span_of(truth_l_, rows_)});
     copy(row_of(results_.o.view(), i), span_of(found_, rows_));
     copy(row_of(results_.lse.view(), i), span_of(found_l_, rows_));
     ++rows_;

@@ -1,11 +1,12 @@
 #include "limits.hpp"
+#include "plan/choice.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "kernel/table.hpp"
 #include "plan/cost.hpp"
+#include "plan/kernels.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -22,24 +23,24 @@ nlohmann::json to_json(const Use& use) {
 }  // namespace
 
 double bytes_of_tensors(const Plan& plan) {
-  return plan::work_of(plan.body(), *plan.body().kernel).dram;
+  return plan::work_of(inside(plan).question, *inside(plan).choice.kernel).dram;
 }
 
 const Use& Uses::binding() const {
   return *std::max({&products, &exp, &dram}, [](const Use* a, const Use* b) { return a->share() < b->share(); });
 }
 
-Uses uses_of(const Plan& plan, double seconds, const plan::Limits& limits, double read) {
-  const plan::Body& body = plan.body();
-  const plan::Work work = plan::work_of(body, *body.kernel);
-  const plan::UnitFacts& unit = plan::facts_of(body.kernel->price.unit);
+Uses uses_of(const Plan& plan, double seconds, const machine::Limits& limits, double read) {
+  const plan::Kernel& kernel = *inside(plan).choice.kernel;
+  const plan::Work work = plan::work_of(inside(plan).question, kernel);
+  const machine::UnitFacts& unit = machine::facts_of(kernel.machine->price.unit);
   const double time = std::max(seconds, 1e-9);
   return {.products = {"products", std::string(unit.key), work.flop, work.flop / time, limits.*unit.limit},
           .exp = {"exp", "exp", work.exps, work.exps / time, limits.exp},
           .dram = {"dram", "same_bytes", work.dram, work.dram / time, read}};
 }
 
-nlohmann::json to_json(const plan::Limits& limits) {
+nlohmann::json to_json(const machine::Limits& limits) {
   return {{"multiply_add", limits.multiply_add},
           {"bf16_dot", limits.bf16_dot},
           {"matrix_unit", limits.matrix_unit},
@@ -54,7 +55,7 @@ nlohmann::json to_json(const Uses& uses) {
   return {{"products", to_json(uses.products)}, {"exp", to_json(uses.exp)}, {"dram", to_json(uses.dram)}, {"binds", uses.binding().name}};
 }
 
-std::string text_of(const plan::Limits& limits) {
+std::string text_of(const machine::Limits& limits) {
   Grid grid({"limit", "per second"});
   grid.row({"f32 multiply-adds", rate_text(limits.multiply_add, "GFLOP")});
   grid.row({"bf16 dot products", rate_text(limits.bf16_dot, "GFLOP")});

@@ -8,7 +8,7 @@
 
 #include <heed/plan.hpp>
 
-#include "plan/limits.hpp"
+#include "machine/limits.hpp"
 
 namespace heed::tool {
 
@@ -29,12 +29,12 @@ struct Uses {
 
 /// Products are counted in steps of the unit that the kernel multiplies with, and held against its limit.
 /// `read`: a plain read of as many bytes as the tensors have, bytes per second.
-[[nodiscard]] Uses uses_of(const Plan& plan, double seconds, const plan::Limits& limits, double read);
+[[nodiscard]] Uses uses_of(const Plan& plan, double seconds, const machine::Limits& limits, double read);
 [[nodiscard]] double bytes_of_tensors(const Plan& plan);  ///< Q, K, V and O, each once
 
-[[nodiscard]] nlohmann::json to_json(const plan::Limits& limits);
+[[nodiscard]] nlohmann::json to_json(const machine::Limits& limits);
 [[nodiscard]] nlohmann::json to_json(const Uses& uses);
-[[nodiscard]] std::string text_of(const plan::Limits& limits);
+[[nodiscard]] std::string text_of(const machine::Limits& limits);
 [[nodiscard]] std::string text_of(const Uses& uses);
 
 }  // namespace heed::tool

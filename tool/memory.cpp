@@ -2,7 +2,7 @@
 
 #include <heed/error.hpp>
 
-#include "base/memory.hpp"
+#include "base/available.hpp"
 #include "report.hpp"
 
 namespace heed::tool {

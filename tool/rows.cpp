@@ -9,7 +9,7 @@
 
 #include "formula/row.hpp"
 #include "memory.hpp"
-#include "plan/body.hpp"
+#include "plan/choice.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -21,7 +21,7 @@ Problem problem_of_row(const Plan& plan, std::int64_t i) {
   for (Expr& score : problem.scores) score = formula::at_row(score, problem.tables, i);
   problem.kernel = "reference";
   problem.strict = problem.statistics = problem.weights = false;
-  problem.align = Align::at(plan.body().layout.offsets);
+  problem.align = Align::at(inside(plan).question.layout.offsets);
   for (std::int64_t& offset : problem.align.offsets) offset += i;
   return problem;
 }

@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "memory.hpp"
-#include "plan/body.hpp"
+#include "plan/choice.hpp"
 #include "progress.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
 namespace {
 
-using formula::kTile;
+using base::kTile;
 using formula::Verdict;
 
 constexpr std::int64_t kSampled = 1024;
@@ -47,8 +47,8 @@ Scene::Scene(const Problem& problem) : problem_(problem), mask_(formula::Formula
   if (!sampled_) plan_ = std::make_unique<Plan>(problem_);
 }
 
-const plan::Layout& Scene::layout() const {
-  return plan_->body().layout;
+const problem::Layout& Scene::layout() const {
+  return inside(*plan_).question.layout;
 }
 
 double Scene::tiles() const {
@@ -57,7 +57,7 @@ double Scene::tiles() const {
 }
 
 Scene::Sample Scene::sample(bool look) const {
-  const plan::Layout& all = layout();
+  const problem::Layout& all = layout();
   Sample found;
   for (std::int64_t n = 0; n < kSampled; ++n) {
     const auto draw = [&, at = static_cast<std::uint64_t>(n) * 4](std::uint64_t which, std::int64_t count) {

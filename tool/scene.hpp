@@ -13,7 +13,7 @@
 
 #include "formula/formula.hpp"
 #include "formula/over.hpp"
-#include "plan/tiles.hpp"
+#include "problem/tiles.hpp"
 
 namespace heed::tool {
 
@@ -25,7 +25,7 @@ class Scene {
   Scene& operator=(const Scene&) = delete;
 
   [[nodiscard]] const Problem& problem() const { return problem_; }
-  [[nodiscard]] const plan::Layout& layout() const;
+  [[nodiscard]] const problem::Layout& layout() const;
   [[nodiscard]] const formula::Formula& mask() const { return mask_; }
   [[nodiscard]] const formula::Over& over() const { return over_; }
   /// "9 tiles of 64 x 64: 3 empty, 3 partial, 3 full", or shares of a sample.

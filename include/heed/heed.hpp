@@ -5,8 +5,10 @@
 #include <heed/catalogue.hpp>
 #include <heed/census.hpp>
 #include <heed/error.hpp>
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
+#include <heed/inputs.hpp>
 #include <heed/masks.hpp>
+#include <heed/outputs.hpp>
 #include <heed/plan.hpp>
 #include <heed/problem.hpp>
 #include <heed/scores.hpp>

@@ -4,7 +4,7 @@
 // Positions are those of the problem's alignment; no mask here knows Tq or Tk. They combine with & | ! like any expression.
 #pragma once
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 namespace heed {
 

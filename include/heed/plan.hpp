@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <heed/inputs.hpp>
+#include <heed/outputs.hpp>
 #include <heed/problem.hpp>
 
 namespace heed {
@@ -16,34 +18,6 @@ struct Refusal {
   std::string reason;
 };
 
-/// How the Tq x Tk rectangle of every (batch, head) falls into tiles. Empty tiles are never visited.
-struct TileCounts {
-  std::int64_t empty = 0;
-  std::int64_t partial = 0;
-  std::int64_t full = 0;
-  [[nodiscard]] std::int64_t total() const { return empty + partial + full; }
-};
-
-struct Inputs {
-  TensorView q;  ///< [B, Hq, Tq, D]
-  TensorView k;  ///< [B, Hkv, Tk, D]
-  TensorView v;  ///< [B, Hkv, Tk, Dv]
-};
-
-/// Every member is optional; a default span is not written. Outputs share no memory: no two places of one coincide, and none overlaps
-/// another output or an input (tables and sink too), except that O may lie exactly over Q: same pointer, dtype, shape and strides. That is
-/// decided by elements where strides nest (tensors packed into one buffer are fine), else by the ranges of bytes. Row statistics speak of
-/// the keys alone: a sink takes part in L and O but not in them.
-struct Outputs {
-  TensorSpan o{};    ///< [B, Hq, Tq, Dv], the inputs' dtype or f32
-  TensorSpan lse{};  ///< [B, Hq, Tq] f32 (f64 for f64 inputs, here and below): natural log of the sum of exp(score), the sink's included
-  TensorSpan maximum{};    ///< [B, Hq, Tq] f32: largest score; -inf where no key is seen
-  TensorSpan entropy{};    ///< [B, Hq, Tq] f32, nats: -sum p log p, p normalised over the visible keys; 0 where none is seen
-  TensorSpan effective{};  ///< [B, Hq, Tq] f32: 1 / sum p^2, the effective number of keys; 0 where none is seen
-  TensorSpan visible{};    ///< [B, Hq, Tq] i64: how many keys are seen
-  TensorSpan weights{};    ///< [B, Hq, Tq, Tk] f32: P, the S x S matrix itself
-};
-
 /// How long a run should take here, and what it is that takes so long.
 struct Expected {
   double seconds = 0;  ///< 0: no estimate (the reference, an empty problem)
@@ -51,7 +25,7 @@ struct Expected {
 };
 
 namespace plan {
-struct Body;
+struct Planned;
 }
 
 class Plan {
@@ -82,10 +56,9 @@ class Plan {
   /// Computes. Throws Error before anything is written where the tensors do not fit the problem.
   void run(const Inputs& inputs, const Outputs& outputs) const;
 
-  [[nodiscard]] const plan::Body& body() const { return *body_; }
-
  private:
-  std::shared_ptr<const plan::Body> body_;
+  friend const plan::Planned& inside(const Plan& plan);
+  std::shared_ptr<const plan::Planned> planned_;
 };
 
 }  // namespace heed

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 #include <heed/tensor.hpp>
 
 namespace heed {
@@ -56,6 +56,14 @@ struct Problem {
 
   /// One line: shapes, dtype, mask, scores.
   [[nodiscard]] std::string text() const;
+};
+
+/// How the Tq x Tk rectangle of every (batch, head) falls into tiles. Empty tiles are never visited.
+struct TileCounts {
+  std::int64_t empty = 0;
+  std::int64_t partial = 0;
+  std::int64_t full = 0;
+  [[nodiscard]] std::int64_t total() const { return empty + partial + full; }
 };
 
 /// The Problem of three tensors q [B, Hq, Tq, D], k [B, Hkv, Tk, D], v [B, Hkv, Tk, Dv]; nothing else is set.

@@ -2,7 +2,7 @@
 // Sources stand with the definitions in src/formula/scores.cpp. A sink is not a score: it is Problem::sink, part of the state.
 #pragma once
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 namespace heed {
 

@@ -6,9 +6,9 @@
 #include <sstream>
 
 #include "base/arena.hpp"
-#include "kernel/table.hpp"
-#include "plan/body.hpp"
-#include "reference/attend.hpp"
+#include "plan/choice.hpp"
+#include "plan/kernels.hpp"
+#include "reference/softmax.hpp"
 
 namespace heed::laws {
 namespace {
@@ -136,20 +136,20 @@ template <class Wanted>
 std::vector<std::string> kernels_that(const Wanted& wanted) {
   const Plan plan(Problem{.queries = 64, .keys = 64, .dim = 8, .value_dim = 8});
   std::vector<std::string> names;
-  for (const kernel::Kernel& kernel : kernel::table()) {
-    const bool here = kernel.missing == nullptr || kernel.missing().empty();
-    if (here && kernel.decline(plan.body()).empty() && wanted(kernel)) names.emplace_back(kernel.name);
+  for (const plan::Kernel& kernel : plan::kernels()) {
+    const bool here = kernel.missing().empty();
+    if (here && kernel.decline(inside(plan).question).empty() && wanted(kernel)) names.emplace_back(kernel.name);
   }
   return names;
 }
 }  // namespace
 
 const std::vector<std::string>& kernels() {
-  static const auto kNames = kernels_that([](const kernel::Kernel&) { return true; });
+  static const auto kNames = kernels_that([](const plan::Kernel&) { return true; });
   return kNames;
 }
 const std::vector<std::string>& fast_kernels() {
-  static const auto kNames = kernels_that([](const kernel::Kernel& kernel) { return kernel.name != "reference"; });
+  static const auto kNames = kernels_that([](const plan::Kernel& kernel) { return kernel.name != "reference"; });
   return kNames;
 }
 
@@ -238,7 +238,7 @@ Result truth(Problem problem, const Inputs& inputs) {
   for (Tensor* tensor : {&result.lse, &result.maximum, &result.entropy, &result.effective}) *tensor = poisoned(DType::kF64, rows);
   result.visible = poisoned(DType::kI64, rows);
   base::poison_scratch = true;
-  reference::run(plan.body(), inputs,
+  reference::run(inside(plan).question, inputs,
                  {.o = result.o.span(),
                   .lse = result.lse.span(),
                   .maximum = result.maximum.span(),
@@ -257,11 +257,11 @@ Naive naive(const Draw& draw) {
   const Plan plan(draw.problem());
   const Dims shape{draw.of.batch, draw.of.heads, draw.of.queries, draw.of.value_dim};
   Naive made{poisoned(DType::kF32, shape), poisoned(DType::kF64, shape)};
-  reference::naive(plan.body(), {draw.q, draw.k, draw.v}, made.o.span());
+  reference::naive(inside(plan).question, {draw.q, draw.k, draw.v}, made.o.span());
   const Dims rows{shape[0], shape[1], shape[2]};
   for (Tensor* tensor : {&made.lse_rounding, &made.maximum_rounding, &made.entropy_rounding, &made.effective_rounding})
     *tensor = poisoned(DType::kF64, rows);
-  reference::score_rounding(plan.body(), {draw.q, draw.k, draw.v},
+  reference::score_rounding(inside(plan).question, {draw.q, draw.k, draw.v},
                             {.o = made.rounding.span(),
                              .lse = made.lse_rounding.span(),
                              .maximum = made.maximum_rounding.span(),

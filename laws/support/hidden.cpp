@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "plan/body.hpp"
+#include "plan/choice.hpp"
 
 namespace heed::laws {
 namespace {
@@ -16,8 +16,8 @@ std::vector<double> bad_numbers(DType dtype) {
   return {std::nan(""), infinity, -infinity, half ? 65504.0 : 3e38, half ? 0x1p-23 : 1e-39};
 }
 
-bool sees(const plan::Body& body, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t key) {
-  return body.mask.empty() || body.mask.at(body.layout.place(b, h, i, key)).integer != 0;
+bool sees(const problem::Question& question, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t key) {
+  return question.formulas.mask.empty() || question.formulas.mask.at(question.layout.place(b, h, i, key)).integer != 0;
 }
 
 /// Whether row `row` of [rows, columns] has the same bits in both.
@@ -47,7 +47,7 @@ void put(const TensorView& where, Tensor& store, std::int64_t key, double bad) {
 std::string hidden_violation(const Case& of, const std::string& kernel) {
   const Draw clean(of);
   const Plan plan(clean.problem());
-  const plan::Body& body = plan.body();
+  const problem::Question& question = inside(plan).question;
   const Result before = run(clean, kernel);
   for (const double bad : bad_numbers(of.dtype)) {
     for (const std::int64_t key : {std::int64_t{5}, of.keys / 2, of.keys - 1}) {
@@ -57,7 +57,7 @@ std::string hidden_violation(const Case& of, const std::string& kernel) {
         const Result after = run(dirty, kernel);
         for (std::int64_t row = 0; row < of.batch * of.heads * of.queries; ++row) {
           const std::int64_t i = row % of.queries, h = row / of.queries % of.heads, b = row / of.queries / of.heads;
-          if (sees(body, b, h, i, key)) continue;
+          if (sees(question, b, h, i, key)) continue;
           const std::string at = std::to_string(bad) + " in " + (values ? "V" : "K") + " of key " + std::to_string(key) + ", row " +
                                  std::to_string(i) + " of head " + std::to_string(h) + ": ";
           if (!same_row(before.o, after.o, row, of.value_dim)) return at + "O";

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iostream>
 
-#include "kernel/simd/instruction_sets.hpp"
+#include "base/instruction_sets.hpp"
 #include "laws/support/options.hpp"
 
 namespace heed::laws {
@@ -16,8 +16,8 @@ const std::vector<Level>& all_below() {
   static const std::vector<Level> levels = [] {
     const base::Cpu whole = base::real_cpu();
     std::vector<Level> found;
-    for (const std::string& simd : kernel::simd::runnable()) {
-      const bool best = simd == kernel::simd::runnable().front();
+    for (const std::string& simd : base::runnable()) {
+      const bool best = simd == base::runnable().front();
       if (best && whole.avx512_bf16 && whole.amx_bf16) found.push_back({simd + "+BF16", simd, {.avx512_bf16 = true}});
       if (!best || whole.avx512_bf16 || whole.amx_bf16) found.push_back({simd, simd, {}});
     }
@@ -48,7 +48,7 @@ void lower_to(const std::string& name) {
     throw Error({"no such level", "--level", names.empty() ? "none: this machine has no level below its own" : "one of " + names, name});
   }
   base::limit_cpu(level->cpu);
-  kernel::simd::limit(level->simd);
+  base::limit(level->simd);
 }
 
 }  // namespace heed::laws

@@ -13,7 +13,7 @@
 namespace heed::laws {
 
 struct Level {
-  std::string name;  ///< its instruction set, as in kernel/simd/instruction_sets.hpp; with "+BF16" where it has those products
+  std::string name;  ///< its instruction set, as in base/instruction_sets.hpp; with "+BF16" where it has those products
   std::string simd;  ///< the instruction set
   base::Cpu cpu;     ///< what it has beside
 };

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 namespace heed::laws {
 

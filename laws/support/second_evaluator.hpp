@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <span>
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 namespace heed::laws {
 

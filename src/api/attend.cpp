@@ -7,7 +7,7 @@
 
 #include <heed/error.hpp>
 
-#include "plan/body.hpp"
+#include "base/check.hpp"
 #include "state/softmax.hpp"
 
 namespace heed {
@@ -57,24 +57,24 @@ void check_merge(std::span<const Partial> parts, const TensorView& sink, const T
   const Dims& shape = parts[0].o.shape;
   const Dims rows{shape[0], shape[1], shape[2]};
   const DType wide = parts[0].o.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
-  const plan::NamedTensor written[] = {{"o", o}, {"lse", lse}};
+  const base::NamedTensor written[] = {{"o", o}, {"lse", lse}};
   if (o.given() && wide == DType::kF64)
-    plan::check_tensor("o", o, shape, {DType::kF64, DType::kF32, DType::kBF16, DType::kF16});
+    base::check_tensor("o", o, shape, {DType::kF64, DType::kF32, DType::kBF16, DType::kF16});
   else if (o.given())
-    plan::check_tensor("o", o, shape, {DType::kF32, DType::kBF16, DType::kF16});
-  if (lse.given()) plan::check_tensor("lse", lse, rows, {wide});
-  plan::check_apart(written);
+    base::check_tensor("o", o, shape, {DType::kF32, DType::kBF16, DType::kF16});
+  if (lse.given()) base::check_tensor("lse", lse, rows, {wide});
+  base::check_apart(written);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const std::string o_name = "o of part " + std::to_string(i), lse_name = "lse of part " + std::to_string(i);
-    plan::check_tensor(o_name.c_str(), parts[i].o, shape, {wide});
-    plan::check_tensor(lse_name.c_str(), parts[i].lse, rows, {wide});
-    plan::check_apart(written, {o_name, parts[i].o, "o"});
-    plan::check_apart(written, {lse_name, parts[i].lse, "lse"});
+    base::check_tensor(o_name.c_str(), parts[i].o, shape, {wide});
+    base::check_tensor(lse_name.c_str(), parts[i].lse, rows, {wide});
+    base::check_apart(written, {o_name, parts[i].o, "o"});
+    base::check_apart(written, {lse_name, parts[i].lse, "lse"});
   }
   if (!sink.given()) return;
-  plan::check_tensor("sink", sink, {shape[1]}, {DType::kF64, DType::kF32, DType::kF16, DType::kBF16});
-  plan::check_sinks(sink);
-  plan::check_apart(written, {"sink", sink});
+  base::check_tensor("sink", sink, {shape[1]}, {DType::kF64, DType::kF32, DType::kF16, DType::kBF16});
+  base::check_sinks(sink);
+  base::check_apart(written, {"sink", sink});
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 // The catalogue gathers what the tables of masks, scores, kernels and mechanisms say of themselves; it adds no facts.
 #include <heed/catalogue.hpp>
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 #include "formula/named.hpp"
-#include "kernel/table.hpp"
 #include "mechanism/mechanism.hpp"
+#include "plan/kernels.hpp"
 
 namespace heed {
 namespace {
@@ -39,14 +39,14 @@ std::vector<Entry> catalogue() {
                        .source = std::string(recipe.source),
                        .example = ""});
   }
-  for (const kernel::Kernel& kernel : kernel::table()) {
+  for (const plan::Kernel& kernel : plan::kernels()) {
     entries.push_back({.kind = "kernel",
                        .usage = std::string(kernel.name),
-                       .text = kernel.fused ? "fused" : "not fused",
+                       .text = kernel.fused() ? "fused" : "not fused",
                        .meaning = std::string(kernel.what),
                        .source = "",
                        .example = "",
-                       .missing = kernel.missing == nullptr ? "" : kernel.missing()});
+                       .missing = kernel.missing()});
   }
   return entries;
 }

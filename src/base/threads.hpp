@@ -3,26 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
+
+#include "base/borrowed.hpp"
 
 namespace heed::base {
 
 /// Cores this process may use.
 [[nodiscard]] int available_threads();
 
-/// A borrowed task: what std::function would be without memory of its own.
-class Task {
- public:
-  template <class Function>
-  explicit Task(Function& function)
-      : object_(&function),
-        call_([](const void* object, int worker, std::int64_t index) { (*static_cast<const Function*>(object))(worker, index); }) {}
-  void operator()(int worker, std::int64_t index) const { call_(object_, worker, index); }
-
- private:
-  const void* object_;
-  void (*call_)(const void*, int, std::int64_t);
-};
+using Task = Borrowed<void(int worker, std::int64_t index)>;
 
 void run_tasks(int threads, std::int64_t tasks, const Task& task);
 

@@ -1,6 +1,6 @@
 #include <heed/version.hpp>
 
-#include "kernel/simd/instruction_sets.hpp"
+#include "base/instruction_sets.hpp"
 
 namespace heed {
 
@@ -9,7 +9,7 @@ std::string version() {
 }
 
 std::vector<std::string> instruction_sets() {
-  return kernel::simd::runnable();
+  return base::runnable();
 }
 
 std::string build_text() {
@@ -19,8 +19,8 @@ std::string build_text() {
     for (const std::string& name : names) text += " " + name;
     text += "\n";
   };
-  line("built for ", kernel::simd::compiled());
-  line("found here", kernel::simd::runnable());
+  line("built for ", base::compiled());
+  line("found here", base::runnable());
   return text;
 }
 

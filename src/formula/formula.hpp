@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 #include "formula/node.hpp"
 
@@ -43,7 +43,7 @@ struct BoundTable {
   std::shared_ptr<const Tensor> owner{};  ///< keeps a travelling table alive
 };
 
-/// A lookup that claims that its table fits the problem, which plan/fit.cpp checks: dense(m, b, k).
+/// A lookup that claims that its table fits the problem, which problem/fit.cpp checks: dense(m, b, k).
 struct Fitted {
   std::string text;  ///< as it is written
   int table = -1;

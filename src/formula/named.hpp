@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 namespace heed::formula {
 

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 namespace heed::formula {
 

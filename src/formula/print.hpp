@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 #include "formula/node.hpp"
 

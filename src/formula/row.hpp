@@ -1,7 +1,7 @@
 // One row of a formula: the same at a query row that is fixed, for computing some rows alone.
 #pragma once
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 namespace heed::formula {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include <heed/formula.hpp>
+#include <heed/expression.hpp>
 
 namespace heed::formula {
 

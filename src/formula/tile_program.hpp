@@ -21,12 +21,13 @@
 #include <string>
 #include <vector>
 
+#include "base/tile.hpp"
 #include "formula/formula.hpp"
 #include "formula/over.hpp"
 
 namespace heed::formula {
 
-inline constexpr int kTile = 64;  ///< queries across and keys down
+using base::kTile;
 
 enum class Extent : std::uint8_t { kOnce, kQueries, kKeys, kDiagonal, kTileWide };
 

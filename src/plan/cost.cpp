@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "base/cpu.hpp"
-#include "kernel/table.hpp"
 
 namespace heed::plan {
 namespace {
@@ -21,19 +20,14 @@ constexpr double kDivisionOperations = 300;  // of integers, one by one: 4 ns
 constexpr double kPackOperations = 2;        // per element
 constexpr double kReadOperations = 3;        // per byte of keys and values: between what L2 and what memory gives
 constexpr double kNoEstimate = 100;          // slowness of kernels whose time is anyone's guess
-constexpr double kBandTiles = 8;             // of queries that share packed keys, where there are so many
 
 double number(std::int64_t count) {
   return static_cast<double>(count);
 }
 
-constexpr UnitFacts kUnits[] = {{"f32 multiply-adds", "multiply_add", &Limits::multiply_add, 1, 1},
-                                {"bf16 dot products", "bf16_dot", &Limits::bf16_dot, 2, 0.5},
-                                {"matrix unit", "matrix_unit", &Limits::matrix_unit, 12, 12}};
-
 /// Lanes of a full tile, or of the one tile of few queries.
-double lanes_of(const Body& body, std::int64_t heads, int step) {
-  const std::int64_t lanes = std::min<std::int64_t>(formula::kTile, body.layout.queries * heads);
+double lanes_of(const problem::Question& question, std::int64_t heads, int step) {
+  const std::int64_t lanes = std::min<std::int64_t>(base::kTile, question.layout.queries * heads);
   return std::ceil(number(lanes) / step) * step;
 }
 
@@ -46,55 +40,53 @@ double operations_of(const formula::TileProgram& program) {
 
 }  // namespace
 
-const UnitFacts& facts_of(Unit unit) {
-  return kUnits[static_cast<std::size_t>(unit)];
-}
-
-Work work_of(const Body& body, const kernel::Kernel& kernel) {
-  const Price& price = kernel.price;
-  const Problem& p = body.problem;
-  const TileCounts& counts = body.tiles.counts();
-  const std::int64_t heads = price.every_tile ? 1 : body.layout.heads_per_tile;  // that share a tile
-  const double tiles = number(price.every_tile ? counts.total() : counts.partial + counts.full) / number(heads);
-  const double pairs = tiles * formula::kTile * lanes_of(body, heads, price.lane_step);
+Work work_of(const problem::Question& question, const Kernel& kernel) {
+  const machine::Price& price = kernel.machine->price;
+  const machine::Products& products = kernel.products(question.problem.dtype);
+  const Problem& p = question.problem;
+  const TileCounts& counts = question.tiles.counts();
+  const std::int64_t heads = kernel.walk->every_tile ? 1
+                                                     : problem::heads_that_share(question.layout, question.tiles.by_head(),
+                                                                                 products.most_lanes);  // that share a tile
+  const double tiles = number(kernel.walk->every_tile ? counts.total() : counts.partial + counts.full) / number(heads);
+  const double pairs = tiles * base::kTile * lanes_of(question, heads, kernel.walk->lane_step ? kernel.walk->lane_step : price.lane_step);
   const double width = number(p.dim + p.value_dim), element = number(size_of(p.dtype));
-  const double altering = operations_of(body.score_program), hiding = operations_of(body.mask_program);
+  const double altering = operations_of(question.formulas.score_program), hiding = operations_of(question.formulas.mask_program);
   const double partly = tiles > 0 ? number(counts.partial) / number(std::max<std::int64_t>(1, counts.total() - counts.empty)) : 0;
-  const double band = std::clamp(number(body.layout.query_tiles()), 1.0, kBandTiles);
+  const double band = std::clamp(number(question.layout.query_tiles()), 1.0, number(products.query_tiles));
   Work work;
   work.flop = 2 * width * pairs * price.products(p.dtype);
   work.exps = pairs * (1 + (altering + partly * hiding) / kSoftmaxOperations);
-  work.packed = price.packs ? tiles / band * formula::kTile * width : 0;
-  work.l2 = tiles * formula::kTile * width * element;
+  work.packed = price.packs ? tiles / band * base::kTile * width : 0;
+  work.l2 = tiles * base::kTile * width * element;
   work.dram = element * number(p.batch) * width * (number(p.heads) * number(p.queries) + number(p.kv_heads) * number(p.keys));
   return work;
 }
 
-double cost_of(const Body& body, const kernel::Kernel& kernel) {
-  const Work work = work_of(body, kernel);
-  const UnitFacts& unit = facts_of(kernel.price.unit);
+double cost_of(const problem::Question& question, const Kernel& kernel) {
+  const Work work = work_of(question, kernel);
+  const machine::UnitFacts& unit = machine::facts_of(kernel.machine->price.unit);
   const double products = work.flop / 2 / (base::cpu().slow_dots ? unit.slow_speed : unit.relative_speed),
                softmax = work.exps * kSoftmaxOperations;
-  const double both = kernel.price.overlaps ? std::max(products, softmax) : products + softmax;
-  return kernel.price.slowness * (both + work.packed * kPackOperations + work.l2 * kReadOperations);
+  const double both = kernel.machine->price.overlaps ? std::max(products, softmax) : products + softmax;
+  return kernel.walk->slowness * (both + work.packed * kPackOperations + work.l2 * kReadOperations);
 }
 
-Expected expected(const Body& body, const Limits& limits) {
-  const kernel::Kernel& kernel = *body.kernel;
-  const Work work = work_of(body, kernel);
-  const double unit = limits.*facts_of(kernel.price.unit).limit;
-  if (kernel.price.slowness >= kNoEstimate || unit <= 0 || work.flop <= 0) return {};
+Expected expected(const problem::Question& question, const Kernel& kernel, const machine::Limits& limits) {
+  const Work work = work_of(question, kernel);
+  const double unit = limits.*machine::facts_of(kernel.machine->price.unit).limit;
+  if (kernel.walk->slowness >= kNoEstimate || unit <= 0 || work.flop <= 0) return {};
   struct Part {
     std::string limit;
     double seconds;
   };
-  const std::array parts = {Part{std::string(facts_of(kernel.price.unit).name), work.flop / unit}, Part{"exp", work.exps / limits.exp},
-                            Part{"L2", work.l2 / limits.l2}, Part{"DRAM", work.dram / limits.dram}};
+  const std::array parts = {Part{std::string(machine::facts_of(kernel.machine->price.unit).name), work.flop / unit},
+                            Part{"exp", work.exps / limits.exp}, Part{"L2", work.l2 / limits.l2}, Part{"DRAM", work.dram / limits.dram}};
   const auto& longest = *std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.seconds < b.seconds; });
   const double packing = work.packed * kPackOperations * 2 / limits.multiply_add;
   const double computing =
-      (kernel.price.overlaps ? std::max(parts[0].seconds, parts[1].seconds) : parts[0].seconds + parts[1].seconds) + packing;
-  return {.seconds = kernel.price.slowness * std::max(computing, longest.seconds), .limit = longest.limit};
+      (kernel.machine->price.overlaps ? std::max(parts[0].seconds, parts[1].seconds) : parts[0].seconds + parts[1].seconds) + packing;
+  return {.seconds = kernel.walk->slowness * std::max(computing, longest.seconds), .limit = longest.limit};
 }
 
 }  // namespace heed::plan

@@ -6,11 +6,20 @@
 #include <heed/masks.hpp>
 
 #include "base/cpu.hpp"
-#include "kernel/pairs/target.hpp"
-#include "kernel/table.hpp"
+#include "machine/pairs/target.hpp"
+#include "plan/choice.hpp"
 
 namespace heed::plan {
 namespace {
+
+using machine::Limits;
+
+Work work_of(const Plan& plan) {
+  return work_of(inside(plan).question, *inside(plan).choice.kernel);
+}
+Expected expected(const Plan& plan, const Limits& limits) {
+  return expected(inside(plan).question, *inside(plan).choice.kernel, limits);
+}
 
 Problem problem_of(DType dtype, std::int64_t length = 1024) {
   return {.heads = 4, .kv_heads = 4, .queries = length, .keys = length, .dim = 64, .value_dim = 64, .dtype = dtype};
@@ -22,15 +31,15 @@ constexpr Limits kPlenty{
 TEST(Cost, GrowsWithTheVisitedTiles) {
   Problem problem = problem_of(DType::kF32);
   problem.kernel = "simd";
-  const Work full = work_of(Plan(problem).body(), *Plan(problem).body().kernel);
+  const Work full = work_of(Plan(problem));
   problem.mask = causal();
-  const Work half = work_of(Plan(problem).body(), *Plan(problem).body().kernel);
+  const Work half = work_of(Plan(problem));
   EXPECT_EQ(full.flop, 4.0 * 4 * 1024 * 1024 * 64);
   EXPECT_NEAR(half.flop / full.flop, 0.5, 0.05);
   EXPECT_GT(half.exps, full.exps * 0.5);  // masks of Partial tiles take their steps
   EXPECT_EQ(full.dram, 4.0 * 4 * 4 * 1024 * 64);
   problem.kernel = "classic";
-  EXPECT_EQ(work_of(Plan(problem).body(), *Plan(problem).body().kernel).flop, full.flop);
+  EXPECT_EQ(work_of(Plan(problem)).flop, full.flop);
 }
 
 /// A place costs what its steps cost in their lanes; what is of the distance alone costs one step.
@@ -42,7 +51,7 @@ TEST(Cost, OfFormulasByTheirLanes) {
     if (*mask) problem.mask = parse(mask);
     problem.align = {.kind = Align::Kind::kStart};
     const Plan plan(problem);
-    return work_of(plan.body(), *plan.body().kernel).exps / (4.0 * 1024 * 1024);
+    return work_of(plan).exps / (4.0 * 1024 * 1024);
   };
   const double none = exps(""), alibi = exps("s + 0.5 * (k - q)"), wide = exps("s + 0.5 * k - 0.5 * q"), soft = exps("softcap(50)");
   EXPECT_EQ(none, 1);
@@ -61,7 +70,7 @@ TEST(Cost, TheSmallestLimitBinds) {
   const auto binding = [&](double Limits::*limit) {
     Limits limits = kPlenty;
     limits.*limit = 1e6;
-    return expected(plan.body(), limits).limit;
+    return expected(plan, limits).limit;
   };
   EXPECT_EQ(binding(&Limits::multiply_add), "f32 multiply-adds");
   EXPECT_EQ(binding(&Limits::exp), "exp");
@@ -69,13 +78,13 @@ TEST(Cost, TheSmallestLimitBinds) {
   EXPECT_EQ(binding(&Limits::dram), "DRAM");
   Limits limits = kPlenty;
   limits.multiply_add = 1e9;
-  EXPECT_NEAR(expected(plan.body(), limits).seconds, 4.0 * 4 * 1024 * 1024 * 64 / 1e9, 1e-3);
+  EXPECT_NEAR(expected(plan, limits).seconds, 4.0 * 4 * 1024 * 1024 * 64 / 1e9, 1e-3);
 }
 
 TEST(Cost, NoEstimateForTheReferenceAndForNothing) {
   Problem problem = problem_of(DType::kF64, 16);
-  EXPECT_EQ(expected(Plan(problem).body(), kPlenty).limit, "");
-  EXPECT_EQ(expected(Plan(problem_of(DType::kF32, 0)).body(), kPlenty).seconds, 0);
+  EXPECT_EQ(expected(Plan(problem), kPlenty).limit, "");
+  EXPECT_EQ(expected(Plan(problem_of(DType::kF32, 0)), kPlenty).seconds, 0);
 }
 
 TEST(Cost, OfLittleTimeIsSaidLittle) {
@@ -115,7 +124,7 @@ TEST(Cost, EveryKernelPassedOverSaysWhatItWouldCost) {
     if (refusal.kernel != "classic") continue;
     EXPECT_NE(refusal.reason.find("times as much as"), std::string::npos) << refusal.reason;
   }
-  EXPECT_EQ(plan.refusals().size() + 1, kernel::table().size());
+  EXPECT_EQ(plan.refusals().size() + 1, plan::kernels().size());
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 #include <sstream>
 
 #include "base/units.hpp"
-#include "plan/body.hpp"
+#include "plan/choice.hpp"
 
 namespace heed::plan {
 namespace {
@@ -30,22 +30,22 @@ std::string align_text(const Align& align) {
 }  // namespace
 
 std::string explain(const Plan& plan) {
-  const Body& body = plan.body();
-  const Problem& problem = body.problem;
+  const problem::Question& question = inside(plan).question;
+  const Problem& problem = question.problem;
   const TileCounts& tiles = plan.tiles();
   std::ostringstream text;
   text << "problem   B " << problem.batch << ", Hq " << problem.heads << ", Hkv " << problem.kv_heads << ", Tq " << problem.queries
        << ", Tk " << problem.keys << ", D " << problem.dim << ", Dv " << problem.value_dim << ", " << name_of(problem.dtype) << ", scale "
-       << body.scale << "\n";
+       << question.scale << "\n";
   text << "mask      " << (problem.mask.empty() ? "full" : to_text(problem.mask)) << "\n";
   for (const Expr& score : problem.scores) text << "score     " << to_text(score) << "\n";
   if (problem.sink.given()) text << "sink      a logit per query head, in the start state\n";
   if (problem.align.kind != Align::Kind::kNone) text << "align     " << align_text(problem.align) << "\n";
-  if (!body.score_program.wide_score().empty())
-    text << "note      the score runs in double lanes: " << body.score_program.wide_score() << "\n";
+  if (!question.formulas.score_program.wide_score().empty())
+    text << "note      the score runs in double lanes: " << question.formulas.score_program.wide_score() << "\n";
   text << "kernel    " << plan.kernel() << ", " << plan.threads() << (plan.threads() == 1 ? " thread\n" : " threads\n");
   for (const Refusal& refusal : plan.refusals()) text << "  not     " << refusal.kernel << ": " << refusal.reason << "\n";
-  text << "tiles     " << tiles.total() << " of " << formula::kTile << " x " << formula::kTile << ": " << tiles.empty << " empty ("
+  text << "tiles     " << tiles.total() << " of " << base::kTile << " x " << base::kTile << ": " << tiles.empty << " empty ("
        << base::percent_text(share(tiles.empty, tiles.total())) << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
   text << "scratch   " << base::bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take "
        << base::bytes_text(static_cast<double>(plan.square_bytes())) << "\n";

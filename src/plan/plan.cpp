@@ -1,80 +1,72 @@
-#include "heed/plan.hpp"
+#include <heed/plan.hpp>
 
 #include <algorithm>
-#include <chrono>
 
-#include "kernel/table.hpp"
-#include "plan/body.hpp"
+#include "plan/choice.hpp"
 #include "plan/cost.hpp"
+#include "problem/outputs.hpp"
 
 namespace heed {
 namespace plan {
-Body::Body(Problem given) : problem(std::move(given)) {
-  const auto begin = std::chrono::steady_clock::now();
-  mask = formula::Formula::mask(problem.mask, problem.tables);
-  score = formula::Formula::score(problem.scores, problem.tables);
-  check_problem(*this);
-  mask_over = std::make_unique<formula::Over>(mask);
-  score_over = std::make_unique<formula::Over>(score);
-  check_fit(*this);
-  if (!layout.hollow()) {
-    mask_program = formula::TileProgram(mask, *mask_over, layout.everything());
-    score_program = formula::TileProgram(score, *score_over, layout.everything());
-  }
-  check_lookups(*this);
-  tiles = TileMap(layout, *mask_over, *score_over, mask_program);
-  choose_kernel(*this);
-  planning_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
+
+Planned::Planned(Problem problem)
+    : question(std::move(problem)),
+      choice(choose(question)),
+      kernel_name(choice.kernel->name),
+      planning_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count()) {}
 
 }  // namespace plan
 
-Plan::Plan(Problem problem) : body_(std::make_shared<const plan::Body>(std::move(problem))) {}
+Plan::Plan(Problem problem) : planned_(std::make_shared<const plan::Planned>(std::move(problem))) {}
+
+const plan::Planned& inside(const Plan& plan) {
+  return *plan.planned_;
+}
 
 const Problem& Plan::problem() const {
-  return body_->problem;
+  return planned_->question.problem;
 }
 const std::string& Plan::kernel() const {
-  return body_->kernel_name;
+  return planned_->kernel_name;
 }
 const std::vector<Refusal>& Plan::refusals() const {
-  return body_->refusals;
+  return planned_->choice.refusals;
 }
 const TileCounts& Plan::tiles() const {
-  return body_->tiles.counts();
+  return planned_->question.tiles.counts();
 }
 int Plan::threads() const {
-  return body_->threads;
+  return planned_->question.threads;
 }
 double Plan::planning_seconds() const {
-  return body_->planning_seconds;
+  return planned_->planning_seconds;
 }
 std::int64_t Plan::scratch_bytes() const {
-  return body_->scratch_bytes;
+  return planned_->choice.scratch_bytes;
 }
 
 std::int64_t Plan::square_bytes() const {
-  const Problem& p = body_->problem;
+  const Problem& p = planned_->question.problem;
   const double bytes =
       4.0 * static_cast<double>(p.batch) * static_cast<double>(p.heads) * static_cast<double>(p.queries) * static_cast<double>(p.keys);
   return bytes < 0x1p62 ? static_cast<std::int64_t>(bytes) : INT64_MAX;
 }
 
 double Plan::flops() const {
-  const Problem& p = body_->problem;
-  return 2.0 * static_cast<double>(p.dim + p.value_dim) * body_->tiles.pairs();
+  const Problem& p = planned_->question.problem;
+  return 2.0 * static_cast<double>(p.dim + p.value_dim) * planned_->question.tiles.pairs();
 }
 
 Expected Plan::expected() const {
-  return plan::expected(*body_, plan::quick_limits(threads()));
+  return plan::expected(planned_->question, *planned_->choice.kernel, machine::quick_limits(threads()));
 }
 std::string Plan::explain() const {
   return plan::explain(*this);
 }
 
 void Plan::run(const Inputs& inputs, const Outputs& outputs) const {
-  plan::check_tensors(*body_, inputs, outputs);
-  body_->kernel->run(*body_, inputs, outputs);
+  problem::check_tensors(planned_->question, inputs, outputs);
+  planned_->choice.kernel->run(planned_->question, inputs, outputs);
 }
 
 }  // namespace heed

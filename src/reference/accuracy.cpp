@@ -36,36 +36,36 @@ double epsilon_of(DType dtype) {
 }
 
 /// One row, the textbook way in float: scores, softmax, P rounded, mix.
-void naive_row(const plan::Body& body, const Inputs& in, const TensorSpan& o, std::int64_t b, std::int64_t h, std::int64_t i,
+void naive_row(const problem::Question& question, const Inputs& in, const TensorSpan& o, std::int64_t b, std::int64_t h, std::int64_t i,
                std::vector<float>& p) {
-  const std::int64_t g = body.layout.kv_head(h), keys = body.layout.keys;
+  const std::int64_t g = question.layout.kv_head(h), keys = question.layout.keys;
   const float hidden = -std::numeric_limits<float>::infinity();
-  float m = body.has_sink() ? static_cast<float>(body.sink(h)) : hidden;
+  float m = question.has_sink() ? static_cast<float>(question.sink(h)) : hidden;
   for (std::int64_t j = 0; j < keys; ++j) {
-    formula::Place place = body.layout.place(b, h, i, j);
+    formula::Place place = question.layout.place(b, h, i, j);
     float& score = p[static_cast<std::size_t>(j)] = hidden;
-    if (!body.mask.at(place).integer) continue;
+    if (!question.formulas.mask.at(place).integer) continue;
     float dot = 0;
-    for (std::int64_t c = 0; c < body.problem.dim; ++c) {
+    for (std::int64_t c = 0; c < question.problem.dim; ++c) {
       dot += static_cast<float>(real_at(in.q, offset_of(in.q, {b, h, i, c}))) *
              static_cast<float>(real_at(in.k, offset_of(in.k, {b, g, j, c})));
     }
-    place.s = dot * static_cast<float>(body.scale);
-    const formula::Value altered = body.score.at(place);
+    place.s = dot * static_cast<float>(question.scale);
+    const formula::Value altered = question.formulas.score.at(place);
     score = altered.broken < 0 ? static_cast<float>(altered.real) : std::numeric_limits<float>::quiet_NaN();
     m = std::max(m, score);
   }
   const float base = m == hidden ? 0.0f : m;
-  float l = body.has_sink() ? std::exp(static_cast<float>(body.sink(h)) - base) : 0.0f;
+  float l = question.has_sink() ? std::exp(static_cast<float>(question.sink(h)) - base) : 0.0f;
   for (float& value : p) l += value = std::exp(value - base);
-  for (float& value : p) value = rounded(l == 0 ? 0.0f : value / l, body.problem.dtype);
-  for (std::int64_t c = 0; c < body.problem.value_dim; ++c) {
+  for (float& value : p) value = rounded(l == 0 ? 0.0f : value / l, question.problem.dtype);
+  for (std::int64_t c = 0; c < question.problem.value_dim; ++c) {
     float sum = 0;
     for (std::int64_t j = 0; j < keys; ++j) {
       if (p[static_cast<std::size_t>(j)] != 0)
         sum += p[static_cast<std::size_t>(j)] * static_cast<float>(real_at(in.v, offset_of(in.v, {b, g, j, c})));
     }
-    static_cast<float*>(o.data)[offset_of(o, {b, h, i, c})] = rounded(sum, body.problem.dtype);
+    static_cast<float*>(o.data)[offset_of(o, {b, h, i, c})] = rounded(sum, question.problem.dtype);
   }
 }
 
@@ -85,11 +85,11 @@ using Place4 = const std::int64_t (&)[4];
 
 }  // namespace
 
-void naive(const plan::Body& body, const Inputs& inputs, const TensorSpan& o) {
-  std::vector<float> p(static_cast<std::size_t>(body.layout.keys));
-  for (std::int64_t b = 0; b < body.layout.batch; ++b) {
-    for (std::int64_t h = 0; h < body.layout.heads; ++h) {
-      for (std::int64_t i = 0; i < body.layout.queries; ++i) naive_row(body, inputs, o, b, h, i, p);
+void naive(const problem::Question& question, const Inputs& inputs, const TensorSpan& o) {
+  std::vector<float> p(static_cast<std::size_t>(question.layout.keys));
+  for (std::int64_t b = 0; b < question.layout.batch; ++b) {
+    for (std::int64_t h = 0; h < question.layout.heads; ++h) {
+      for (std::int64_t i = 0; i < question.layout.queries; ++i) naive_row(question, inputs, o, b, h, i, p);
     }
   }
 }

@@ -10,12 +10,14 @@
 // Whoever is judged sees the same rounded inputs as the reference. Source: the criterion of flash-attention's tests (DESIGN.md 2).
 #pragma once
 
-#include "plan/body.hpp"
+#include <heed/inputs.hpp>
+
+#include "problem/question.hpp"
 
 namespace heed::reference {
 
 /// O [B, Hq, Tq, Dv] as naive(dtype) of the problem computes it; o is f32 and holds values rounded to the problem's dtype.
-void naive(const plan::Body& body, const Inputs& inputs, const TensorSpan& o);
+void naive(const problem::Question& question, const Inputs& inputs, const TensorSpan& o);
 
 struct Accuracy {
   double max_error = 0, rms_error = 0;  ///< of the judged result against double

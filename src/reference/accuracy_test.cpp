@@ -143,8 +143,7 @@ double naive_weight(DType dtype, double difference, const Expr& mask = {}) {
   Problem problem = problem_of(query.view(), key.view(), value.view());
   problem.scale = 1;
   problem.mask = mask;
-  const Plan plan(problem);
-  naive(plan.body(), {query.view(), key.view(), value.view()}, o.span());
+  naive(problem::Question(problem), {query.view(), key.view(), value.view()}, o.span());
   return real_at(o.view(), 0);
 }
 

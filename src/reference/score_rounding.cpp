@@ -22,40 +22,40 @@ struct Felt {
 
 class Rounding {
  public:
-  Rounding(const plan::Body& body, const Inputs& in)
-      : body_(body),
+  Rounding(const problem::Question& question, const Inputs& in)
+      : question_(question),
         in_(in),
-        unit_(body.problem.dtype == DType::kF64 ? 0x1p-53 : 0x1p-24),
-        row_(static_cast<std::size_t>(body.problem.dim)) {}
+        unit_(question.problem.dtype == DType::kF64 ? 0x1p-53 : 0x1p-24),
+        row_(static_cast<std::size_t>(question.problem.dim)) {}
 
   /// Binds the keys of one head.
   void bind(std::int64_t b, std::int64_t h) {
     b_ = b;
     h_ = h;
-    g_ = body_.layout.kv_head(h);
+    g_ = question_.layout.kv_head(h);
     keys_.clear();
     longest_ = 0;
-    for (std::int64_t j = 0; j < body_.layout.keys; ++j) {
+    for (std::int64_t j = 0; j < question_.layout.keys; ++j) {
       double squares = 0;
-      for (std::int64_t c = 0; c < body_.problem.dim; ++c) {
+      for (std::int64_t c = 0; c < question_.problem.dim; ++c) {
         keys_.push_back(element(in_.k, g_, j, c));
         squares += keys_.back() * keys_.back();
       }
       longest_ = std::max(longest_, std::sqrt(squares));
     }
-    scores_.assign(static_cast<std::size_t>(body_.layout.keys), {});
+    scores_.assign(static_cast<std::size_t>(question_.layout.keys), {});
   }
 
   void row(std::int64_t i, const Rounded& to) {
     double squares = 0;
-    for (std::int64_t c = 0; c < body_.problem.dim; ++c) {
+    for (std::int64_t c = 0; c < question_.problem.dim; ++c) {
       const double value = row_[static_cast<std::size_t>(c)] = element(in_.q, h_, i, c);
       squares += value * value;
     }
-    const bool small = body_.score.empty() && std::abs(body_.scale) * std::sqrt(squares) * longest_ < kFelt;
+    const bool small = question_.formulas.score.empty() && std::abs(question_.scale) * std::sqrt(squares) * longest_ < kFelt;
     const Felt felt = small ? Felt{} : score_row(i);
-    const double sink = body_.has_sink() ? body_.sink(h_) : kHidden, lse = felt.by_statistics ? log_sum_exp(sink) : kHidden;
-    for (std::int64_t c = 0; c < (to.o.given() ? body_.problem.value_dim : 0); ++c) {
+    const double sink = question_.has_sink() ? question_.sink(h_) : kHidden, lse = felt.by_statistics ? log_sum_exp(sink) : kHidden;
+    for (std::int64_t c = 0; c < (to.o.given() ? question_.problem.value_dim : 0); ++c) {
       const std::int64_t at = b_ * to.o.strides[0] + h_ * to.o.strides[1] + i * to.o.strides[2] + c * to.o.strides[3];
       static_cast<double*>(to.o.data)[at] = felt.by_output ? moved(c, lse) : 0;
     }
@@ -73,29 +73,29 @@ class Rounding {
 
   [[nodiscard]] double final_score(formula::Place place, double s) const {
     place.s = s;
-    const formula::Value value = body_.score.at(place);
+    const formula::Value value = question_.formulas.score.at(place);
     return value.broken < 0 ? value.real : std::nan("");
   }
 
   /// Scores of one row, and who feels their rounding.
   Felt score_row(std::int64_t i) {
     double largest = 0, largest_size = 0;
-    for (std::int64_t j = 0; j < body_.layout.keys; ++j) {
+    for (std::int64_t j = 0; j < question_.layout.keys; ++j) {
       Score& score = scores_[static_cast<std::size_t>(j)];
       score = {};
-      const formula::Place place = body_.layout.place(b_, h_, i, j);
-      if (!body_.mask.at(place).integer) continue;
+      const formula::Place place = question_.layout.place(b_, h_, i, j);
+      if (!question_.formulas.mask.at(place).integer) continue;
       double s = 0, x = 0;
-      const double* const key = keys_.data() + j * body_.problem.dim;
+      const double* const key = keys_.data() + j * question_.problem.dim;
       for (std::size_t c = 0; c < row_.size(); ++c) {
         const double product = row_[c] * key[c];
         s += product;
         x += std::abs(product);
       }
-      s *= body_.scale;
-      const double off = unit_ * std::abs(body_.scale) * x;
+      s *= question_.scale;
+      const double off = unit_ * std::abs(question_.scale) * x;
       score = {s, s - off, s + off};
-      if (!body_.score.empty()) {
+      if (!question_.formulas.score.empty()) {
         const double value = final_score(place, s), below = final_score(place, s - off), above = final_score(place, s + off);
         score = {value, std::min({value, below, above}), std::max({value, below, above})};
       }
@@ -103,7 +103,7 @@ class Rounding {
         score.low -= unit_ * std::abs(score.value);
         score.high += unit_ * std::abs(score.value);
         largest = std::max({largest, std::abs(s), std::abs(score.value)});
-        largest_size = std::max(largest_size, std::abs(body_.scale) * x);
+        largest_size = std::max(largest_size, std::abs(question_.scale) * x);
       }
     }
     return {largest >= kFelt, std::max(largest, largest_size) >= kFelt};
@@ -132,7 +132,7 @@ class Rounding {
 
   /// How far component c of O may move; 0 where O itself is NaN or infinite, or nothing is seen.
   [[nodiscard]] double moved(std::int64_t c, double lse) const {
-    double o = 0, sum = 0, farthest = 0, least = body_.has_sink() ? std::exp(body_.sink(h_) - lse) : 0;
+    double o = 0, sum = 0, farthest = 0, least = question_.has_sink() ? std::exp(question_.sink(h_) - lse) : 0;
     const auto value = [&](std::size_t j) { return element(in_.v, g_, static_cast<std::int64_t>(j), c); };
     for (std::size_t j = 0; j < scores_.size(); ++j) {
       if (scores_[j].value != kHidden) o += std::exp(scores_[j].value - lse) * value(j);
@@ -201,7 +201,7 @@ class Rounding {
     return along(lse, visible(), [squares](double p, double) { return 2 * (p - squares) / (squares * squares); });
   }
 
-  const plan::Body& body_;
+  const problem::Question& question_;
   const Inputs& in_;
   double unit_;
   std::vector<double> row_, keys_;  // [D], [Tk, D]
@@ -212,12 +212,12 @@ class Rounding {
 
 }  // namespace
 
-void score_rounding(const plan::Body& body, const Inputs& inputs, const Rounded& to) {
-  Rounding rounding(body, inputs);
-  for (std::int64_t b = 0; b < body.layout.batch; ++b) {
-    for (std::int64_t h = 0; h < body.layout.heads; ++h) {
+void score_rounding(const problem::Question& question, const Inputs& inputs, const Rounded& to) {
+  Rounding rounding(question, inputs);
+  for (std::int64_t b = 0; b < question.layout.batch; ++b) {
+    for (std::int64_t h = 0; h < question.layout.heads; ++h) {
       rounding.bind(b, h);
-      for (std::int64_t i = 0; i < body.layout.queries; ++i) rounding.row(i, to);
+      for (std::int64_t i = 0; i < question.layout.queries; ++i) rounding.row(i, to);
     }
   }
 }

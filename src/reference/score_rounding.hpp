@@ -26,7 +26,9 @@
 // Checked: score_rounding_test.cpp; laws/accuracy_test.cpp on 1,000 draws of each size.
 #pragma once
 
-#include "plan/body.hpp"
+#include <heed/inputs.hpp>
+
+#include "problem/question.hpp"
 
 namespace heed::reference {
 
@@ -35,6 +37,6 @@ struct Rounded {
   TensorSpan o{};                                       ///< [B, Hq, Tq, Dv]
   TensorSpan lse{}, maximum{}, entropy{}, effective{};  ///< [B, Hq, Tq]
 };
-void score_rounding(const plan::Body& body, const Inputs& inputs, const Rounded& to);
+void score_rounding(const problem::Question& question, const Inputs& inputs, const Rounded& to);
 
 }  // namespace heed::reference

@@ -31,7 +31,7 @@ double moved(const std::vector<double>& scores, const std::vector<std::string>& 
   problem.align = Align::start();
   if (!mask.empty()) problem.mask = parse(mask);
   for (const std::string& formula : formulas) problem.scores.push_back(parse(formula));
-  score_rounding(Plan(problem).body(), {q.view(), k.view(), v.view()}, {.o = to.span()});
+  score_rounding(problem::Question(problem), {q.view(), k.view(), v.view()}, {.o = to.span()});
   return to.data<double>()[0];
 }
 
@@ -103,7 +103,7 @@ Statistics statistics_moved(const std::vector<double>& scores, double sink, DTyp
   problem.sink = sinks.view();
   Tensor to[4];
   for (Tensor& tensor : to) tensor = Tensor(DType::kF64, {1, 1, 1});
-  score_rounding(Plan(problem).body(), {q.view(), k.view(), v.view()},
+  score_rounding(problem::Question(problem), {q.view(), k.view(), v.view()},
                  {.lse = to[0].span(), .maximum = to[1].span(), .entropy = to[2].span(), .effective = to[3].span()});
   return {*to[0].data<double>(), *to[1].data<double>(), *to[2].data<double>(), *to[3].data<double>()};
 }

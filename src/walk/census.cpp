@@ -22,16 +22,17 @@
 #include <heed/error.hpp>
 
 #include "base/arena.hpp"
+#include "base/check.hpp"
 #include "base/threads.hpp"
-#include "kernel/table.hpp"
-#include "plan/columns.hpp"
+#include "plan/choice.hpp"
+#include "problem/columns.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed {
 namespace walk {
 namespace {
 
-using plan::Body;
+using problem::Question;
 
 /// Cell of `index` when [0, extent) falls into `cells` cells [c extent / cells, (c + 1) extent / cells).
 std::int64_t cell_of(std::int64_t index, std::int64_t extent, std::int64_t cells) {
@@ -54,11 +55,11 @@ struct Scratch {
   std::array<Norm, kTile> norms{};  // of the rows that are bound
   std::array<double, kTile> sums{};
 
-  static std::size_t bytes(const Body& body, const kernel::Products& products) {
-    return TileScores::bytes(body, products) + base::rounded(kTile * kTile * sizeof(float)) + 4 * base::rounded(kTile * sizeof(float));
+  static std::size_t bytes(const problem::Question& question, const machine::Products& products) {
+    return TileScores::bytes(question, products) + base::rounded(kTile * kTile * sizeof(float)) + 4 * base::rounded(kTile * sizeof(float));
   }
-  Scratch(const Body& body, const kernel::Products& products, base::Arena& arena)
-      : scores(body, products, arena),
+  Scratch(const problem::Question& question, const machine::Products& products, base::Arena& arena)
+      : scores(question, products, arena),
         s(arena.take<float>(kTile * kTile)),
         base(arena.take<float>(kTile)),
         m(arena.take<float>(kTile)),
@@ -68,17 +69,17 @@ struct Scratch {
 
 class Census {
  public:
-  Census(const Body& body, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& out)
-      : body_(body),
-        words_(kernel::best_words()),
-        products_(body.kernel->products(body.problem.dtype)),
+  Census(const problem::Question& question, const machine::Products& products, const TensorView& q, const TensorView& k,
+         const TensorView& lse, const CensusOutputs& out)
+      : question_(question),
+        products_(products),
         q_(q),
         k_(k),
         lse_(lse),
         out_(out),
-        arena_(Scratch::bytes(body, products_) * static_cast<std::size_t>(body.threads) +
-               base::rounded(sizeof(Scratch) * static_cast<std::size_t>(body.threads))),
-        scratch_(arena_.make<Scratch>(static_cast<std::size_t>(body.threads), body, products_, arena_)) {}
+        arena_(Scratch::bytes(question, products_) * static_cast<std::size_t>(question.threads) +
+               base::rounded(sizeof(Scratch) * static_cast<std::size_t>(question.threads))),
+        scratch_(arena_.make<Scratch>(static_cast<std::size_t>(question.threads), question, products_, arena_)) {}
 
   void run() {
     if (out_.received.given() || out_.seen_by.given() || out_.map.given()) reduce_heads();
@@ -98,8 +99,8 @@ class Census {
     std::vector<double> sums;
   };
 
-  [[nodiscard]] Head head(std::int64_t index) const { return {index / body_.layout.heads, index % body_.layout.heads}; }
-  [[nodiscard]] std::int64_t heads() const { return body_.layout.batch * body_.layout.heads; }
+  [[nodiscard]] Head head(std::int64_t index) const { return {index / question_.layout.heads, index % question_.layout.heads}; }
+  [[nodiscard]] std::int64_t heads() const { return question_.layout.batch * question_.layout.heads; }
 
   [[nodiscard]] float given_lse(const Head& of, std::int64_t slot) const {
     const std::int64_t at = of.b * lse_.strides[0] + of.h * lse_.strides[1] + slot * lse_.strides[2];
@@ -114,7 +115,7 @@ class Census {
       for (std::size_t i = 0; i < slots.size(); ++i) w.norms[i] = {given_lse(of, slots[i]), 1};
       return;
     }
-    const float sink = body_.has_sink() ? static_cast<float>(body_.sink(of.h)) : kMinusInfinity;
+    const float sink = question_.has_sink() ? static_cast<float>(question_.sink(of.h)) : kMinusInfinity;
     std::fill_n(w.m, kTile, sink);
     w.sums.fill(sink == kMinusInfinity ? 0 : 1);
     each([&](std::int64_t tile, Verdict verdict) {
@@ -137,7 +138,7 @@ class Census {
     std::array<float, kTile> before{};
     std::copy_n(w.m, kTile, before.data());
     std::fill_n(w.l, kTile, 0.0f);
-    words_.absorb(s, keys, lanes, {w.m, w.l, nullptr}, w.rescale);
+    state::absorb(s, keys, lanes, {w.m, w.l, nullptr}, w.rescale);
     for (int i = 0; i < lanes; ++i) {
       const auto at = static_cast<std::size_t>(i);
       if (w.m[i] != before[at]) w.sums[at] *= std::exp(static_cast<double>(before[at]) - static_cast<double>(w.m[i]));
@@ -156,7 +157,7 @@ class Census {
         if (s != kMinusInfinity) s = norm.base;
       }
     }
-    words_.weigh(w.base, keys, lanes, w.s);
+    state::weigh(w.base, keys, lanes, w.s);
     if (out_.part) return;
     std::array<float, kTile> share{};
     std::transform(w.norms.begin(), w.norms.end(), share.begin(), [](const Norm& norm) { return norm.share; });
@@ -166,28 +167,29 @@ class Census {
   }
 
   void reduce_heads() {
-    const std::int64_t groups = (body_.layout.key_tiles() + kGroup - 1) / kGroup;
-    columns_.resize(body_.tiles.maps());
+    const std::int64_t groups = (question_.layout.key_tiles() + kGroup - 1) / kGroup;
+    columns_.resize(question_.tiles.maps());
     std::vector<bool> made(columns_.size());
     for (std::int64_t index = 0; index < heads(); ++index) {
-      const std::size_t map = body_.tiles.map_of(head(index).b, head(index).h);
-      if (!made[map]) columns_[map] = plan::Columns(body_.layout, body_.tiles, head(index).b, head(index).h, kGroup);
+      const std::size_t map = question_.tiles.map_of(head(index).b, head(index).h);
+      if (!made[map]) columns_[map] = problem::Columns(question_.layout, question_.tiles, head(index).b, head(index).h, kGroup);
       made[map] = true;
     }
-    const std::int64_t together = std::clamp<std::int64_t>(kTasksPerThread * body_.threads / std::max<std::int64_t>(groups, 1), 1, heads());
+    const std::int64_t together =
+        std::clamp<std::int64_t>(kTasksPerThread * question_.threads / std::max<std::int64_t>(groups, 1), 1, heads());
     for (std::int64_t first = 0; first < heads(); first += together) reduce_some(first, std::min(together, heads() - first), groups);
   }
 
   void reduce_some(std::int64_t first, std::int64_t count, std::int64_t groups) {
     std::vector<Share> shares(static_cast<std::size_t>(count * groups));
     if (out_.received.given() || out_.map.given()) make_all_norms(first, count);
-    base::parallel(body_.threads, count * groups, [&](int worker, std::int64_t task) {
+    base::parallel(question_.threads, count * groups, [&](int worker, std::int64_t task) {
       const std::int64_t n = task / groups;
       shares[static_cast<std::size_t>(task)] =
           reduce_group(scratch_[static_cast<std::size_t>(worker)], head(first + n), norms_of(n), task % groups);
     });
     if (!out_.map.given()) return;
-    base::parallel(body_.threads, count, [&](int, std::int64_t n) {
+    base::parallel(question_.threads, count, [&](int, std::int64_t n) {
       write_map(head(first + n), std::span(shares).subspan(static_cast<std::size_t>(n * groups), static_cast<std::size_t>(groups)));
     });
   }
@@ -195,21 +197,21 @@ class Census {
   /// Of the n-th of the heads that are worked on; none where only seen_by is wanted.
   [[nodiscard]] std::span<Norm> norms_of(std::int64_t n) {
     if (norms_.empty()) return {};
-    const auto rows = static_cast<std::size_t>(body_.layout.query_tiles() * kTile);
+    const auto rows = static_cast<std::size_t>(question_.layout.query_tiles() * kTile);
     return std::span(norms_).subspan(static_cast<std::size_t>(n) * rows, rows);
   }
 
   /// norms_ of all rows of some heads.
   void make_all_norms(std::int64_t first, std::int64_t count) {
-    const std::int64_t rows = body_.layout.query_tiles();
+    const std::int64_t rows = question_.layout.query_tiles();
     norms_.assign(static_cast<std::size_t>(count * rows * kTile), {});
-    base::parallel(body_.threads, count * rows, [&](int worker, std::int64_t task) {
+    base::parallel(question_.threads, count * rows, [&](int worker, std::int64_t task) {
       Scratch& w = scratch_[static_cast<std::size_t>(worker)];
       const Head of = head(first + task / rows);
       const std::int64_t row = task % rows;
       const auto slots = bind_row(w, of, row);
       make_norms(w, of, std::span(slots).first(static_cast<std::size_t>(w.scores.lanes())), [&](const auto& visit) {
-        for (const plan::Run& run : body_.tiles.runs(of.b, of.h, row)) {
+        for (const problem::Run& run : question_.tiles.runs(of.b, of.h, row)) {
           for (std::int64_t tile = run.first; tile < run.last; ++tile) visit(tile, run.verdict);
         }
       });
@@ -221,9 +223,9 @@ class Census {
   template <class Visit>
   void each_tile(const Head& of, std::int64_t group, const Visit& visit) const {
     const std::int64_t begin = group * kGroup, end = begin + kGroup;
-    for (const plan::Stretch& rows : columns_[body_.tiles.map_of(of.b, of.h)].rows(group)) {
+    for (const problem::Stretch& rows : columns_[question_.tiles.map_of(of.b, of.h)].rows(group)) {
       for (std::int64_t row = rows.first; row < rows.last; ++row) {
-        for (const plan::Run& run : plan::meeting(body_.tiles.runs(of.b, of.h, row), begin, end)) {
+        for (const problem::Run& run : problem::meeting(question_.tiles.runs(of.b, of.h, row), begin, end)) {
           for (std::int64_t tile = std::max(run.first, begin); tile < std::min(run.last, end); ++tile) visit(row, tile, run.verdict);
         }
       }
@@ -232,7 +234,7 @@ class Census {
 
   /// One group of keys against all the rows that see it.
   Share reduce_group(Scratch& w, const Head& of, std::span<const Norm> norms, std::int64_t group) const {
-    const std::int64_t first = group * kGroup * kTile, last = std::min(first + kGroup * kTile, body_.layout.keys);
+    const std::int64_t first = group * kGroup * kTile, last = std::min(first + kGroup * kTile, question_.layout.keys);
     std::array<double, kGroup * kTile> received{};
     std::array<std::int64_t, kGroup * kTile> seen_by{};
     Share share;
@@ -266,7 +268,7 @@ class Census {
   /// Binds a tile of queries; returns their slots.
   std::array<std::int64_t, kTile> bind_row(Scratch& w, const Head& of, std::int64_t row) const {
     const std::int64_t slot = row * kTile;
-    const QueryTile queries{.b = of.b, .h = of.h, .slot = slot, .slots = std::min<std::int64_t>(kTile, body_.layout.queries - slot)};
+    const QueryTile queries{.b = of.b, .h = of.h, .slot = slot, .slots = std::min<std::int64_t>(kTile, question_.layout.queries - slot)};
     w.scores.load(q_, queries);
     w.scores.bind(q_, k_, queries);
     std::array<std::int64_t, kTile> slots{};
@@ -275,7 +277,7 @@ class Census {
   }
 
   [[nodiscard]] bool mapped() const { return out_.map.given() && count_of(out_.map.shape) > 0; }
-  [[nodiscard]] std::int64_t column_of(std::int64_t key) const { return cell_of(key, body_.layout.keys, out_.map.shape[3]); }
+  [[nodiscard]] std::int64_t column_of(std::int64_t key) const { return cell_of(key, question_.layout.keys, out_.map.shape[3]); }
 
   /// In double, in eight partial sums that vectorise.
   static double sum_of(const float* p, std::int64_t count) {
@@ -299,8 +301,8 @@ class Census {
     const std::int64_t rows = out_.map.shape[2];
     double total = 0;
     for (std::int64_t i = 0; i < lanes;) {
-      const std::int64_t cell = cell_of(first + i, body_.layout.queries, rows);
-      const std::int64_t end = std::min<std::int64_t>(lanes, cell_begin(cell + 1, body_.layout.queries, rows) - first);
+      const std::int64_t cell = cell_of(first + i, question_.layout.queries, rows);
+      const std::int64_t end = std::min<std::int64_t>(lanes, cell_begin(cell + 1, question_.layout.queries, rows) - first);
       const double sum = sum_of(p + i, end - i);
       cells[cell] += sum;
       total += sum;
@@ -323,7 +325,7 @@ class Census {
 
   /// Sums become means over the queries of each row of cells.
   void write_map(const Head& of, std::span<const Share> shares) const {
-    const std::int64_t rows = out_.map.shape[2], columns = out_.map.shape[3], queries = body_.layout.queries;
+    const std::int64_t rows = out_.map.shape[2], columns = out_.map.shape[3], queries = question_.layout.queries;
     std::vector<double> map(static_cast<std::size_t>(rows * columns), 0.0);
     for (const Share& share : shares) {
       for (std::size_t i = 0; i < share.sums.size(); ++i) {
@@ -343,7 +345,7 @@ class Census {
 
   void chosen_rows() {
     const std::int64_t together = products_.most_lanes, groups = (static_cast<std::int64_t>(out_.rows.size()) + together - 1) / together;
-    base::parallel(body_.threads, heads() * groups, [&](int worker, std::int64_t task) {
+    base::parallel(question_.threads, heads() * groups, [&](int worker, std::int64_t task) {
       const auto first = static_cast<std::size_t>(task % groups * together);
       chosen_group(scratch_[static_cast<std::size_t>(worker)], head(task / groups), first,
                    std::span(out_.rows).subspan(first, std::min(static_cast<std::size_t>(together), out_.rows.size() - first)));
@@ -353,10 +355,10 @@ class Census {
   /// visit(tile, verdict) for the tiles that any of some rows sees.
   template <class Visit>
   void each_tile_of(const Head& of, std::span<const std::int64_t> slots, const Visit& visit) const {
-    const Verdict verdict = body_.mask.empty() ? Verdict::kFull : Verdict::kPartial;
-    std::vector<bool> seen(static_cast<std::size_t>(body_.layout.key_tiles()));
+    const Verdict verdict = question_.formulas.mask.empty() ? Verdict::kFull : Verdict::kPartial;
+    std::vector<bool> seen(static_cast<std::size_t>(question_.layout.key_tiles()));
     for (const std::int64_t slot : slots) {
-      for (const plan::Run& run : body_.tiles.runs(of.b, of.h, slot / kTile))
+      for (const problem::Run& run : question_.tiles.runs(of.b, of.h, slot / kTile))
         std::fill(seen.begin() + run.first, seen.begin() + run.last, true);
     }
     for (std::size_t tile = 0; tile < seen.size(); ++tile) {
@@ -367,13 +369,13 @@ class Census {
   void chosen_group(Scratch& w, const Head& of, std::size_t first, std::span<const std::int64_t> slots) const {
     w.scores.bind(q_, k_, of.b, of.h, slots);
     make_norms(w, of, slots, [&](const auto& visit) { each_tile_of(of, slots, visit); });
-    std::vector<float> weights(static_cast<std::size_t>(body_.layout.keys) * slots.size());
+    std::vector<float> weights(static_cast<std::size_t>(question_.layout.keys) * slots.size());
     std::vector<std::uint8_t> seen(weights.size());
     each_tile_of(of, slots, [&](std::int64_t tile, Verdict verdict) {
       w.scores.make(tile, verdict, w.s);
       const int keys = w.scores.keys(tile);
       const auto at = [&](int j, std::size_t i) {
-        return i * static_cast<std::size_t>(body_.layout.keys) + static_cast<std::size_t>(tile * kTile + j);
+        return i * static_cast<std::size_t>(question_.layout.keys) + static_cast<std::size_t>(tile * kTile + j);
       };
       for (int j = 0; j < keys; ++j) {
         for (std::size_t i = 0; i < slots.size(); ++i) seen[at(j, i)] = w.s[static_cast<std::size_t>(j * kTile) + i] != kMinusInfinity;
@@ -384,7 +386,7 @@ class Census {
       }
     });
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      const auto offset = i * static_cast<std::size_t>(body_.layout.keys), length = static_cast<std::size_t>(body_.layout.keys);
+      const auto offset = i * static_cast<std::size_t>(question_.layout.keys), length = static_cast<std::size_t>(question_.layout.keys);
       write_row(of, static_cast<std::int64_t>(first + i), std::span(weights).subspan(offset, length),
                 std::span(seen).subspan(offset, length));
     }
@@ -416,26 +418,25 @@ class Census {
     }
   }
 
-  const Body& body_;
-  const kernel::Words& words_;
-  const kernel::Products& products_;
+  const problem::Question& question_;
+  const machine::Products& products_;
   const TensorView &q_, &k_, &lse_;
   const CensusOutputs& out_;
   base::Arena arena_;
   std::span<Scratch> scratch_;
-  std::vector<plan::Columns> columns_;  // by map of tiles
-  std::vector<Norm> norms_;             // of the rows of the heads that are worked on, for received and map
+  std::vector<problem::Columns> columns_;  // by map of tiles
+  std::vector<Norm> norms_;                // of the rows of the heads that are worked on, for received and map
 };
 
 /// Shapes and dtypes of everything, before anything is written.
-void check(const Body& body, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& out) {
-  const Problem& p = body.problem;
+void check(const problem::Question& question, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& out) {
+  const Problem& p = question.problem;
   if (p.dtype == DType::kF64) throw Error({"census works in float32", "tensor q", "f32, bf16 or f16", "f64"});
-  plan::check_tensor("q", q, {p.batch, p.heads, p.queries, p.dim}, {p.dtype});
-  plan::check_tensor("k", k, {p.batch, p.kv_heads, p.keys, p.dim}, {p.dtype});
-  if (lse.given() || out.part) plan::check_tensor("lse", lse, {p.batch, p.heads, p.queries}, {DType::kF32});
-  if (out.received.given()) plan::check_tensor("received", out.received, {p.batch, p.heads, p.keys}, {DType::kF32});
-  if (out.seen_by.given()) plan::check_tensor("seen_by", out.seen_by, {p.batch, p.heads, p.keys}, {DType::kI64});
+  base::check_tensor("q", q, {p.batch, p.heads, p.queries, p.dim}, {p.dtype});
+  base::check_tensor("k", k, {p.batch, p.kv_heads, p.keys, p.dim}, {p.dtype});
+  if (lse.given() || out.part) base::check_tensor("lse", lse, {p.batch, p.heads, p.queries}, {DType::kF32});
+  if (out.received.given()) base::check_tensor("received", out.received, {p.batch, p.heads, p.keys}, {DType::kF32});
+  if (out.seen_by.given()) base::check_tensor("seen_by", out.seen_by, {p.batch, p.heads, p.keys}, {DType::kI64});
   const auto rows = static_cast<std::int64_t>(out.rows.size());
   for (const std::int64_t row : out.rows) {
     if (row < 0 || row >= p.queries)
@@ -444,26 +445,27 @@ void check(const Body& body, const TensorView& q, const TensorView& k, const Ten
   const auto check_four = [&](const char* name, const TensorSpan& span, std::int64_t third, std::int64_t fourth, DType dtype) {
     if (!span.given()) return;
     if (span.shape.rank() != 4) throw Error({"wrong rank", std::string("tensor ") + name, "4 axes", to_text(span.shape)});
-    plan::check_tensor(name, span, {p.batch, p.heads, third < 0 ? span.shape[2] : third, fourth < 0 ? span.shape[3] : fourth}, {dtype});
+    base::check_tensor(name, span, {p.batch, p.heads, third < 0 ? span.shape[2] : third, fourth < 0 ? span.shape[3] : fourth}, {dtype});
   };
   check_four("map", out.map, -1, -1, DType::kF32);
   check_four("weights", out.weights, rows, p.keys, DType::kF32);
   check_four("top_keys", out.top_keys, rows, -1, DType::kI64);
   check_four("top_weights", out.top_weights, rows, out.top_keys.given() ? out.top_keys.shape[3] : -1, DType::kF32);
-  const plan::NamedTensor written[] = {{"received", out.received}, {"seen_by", out.seen_by},   {"map", out.map},
+  const base::NamedTensor written[] = {{"received", out.received}, {"seen_by", out.seen_by},   {"map", out.map},
                                        {"weights", out.weights},   {"top_keys", out.top_keys}, {"top_weights", out.top_weights}};
-  plan::check_apart(written);
-  for (const plan::NamedTensor& input : {plan::NamedTensor{"q", q}, {"k", k}, {"lse", lse}}) plan::check_apart(written, input);
-  for (const auto& [name, table] : p.tables) plan::check_apart(written, {name, table});
+  base::check_apart(written);
+  for (const base::NamedTensor& input : {base::NamedTensor{"q", q}, {"k", k}, {"lse", lse}}) base::check_apart(written, input);
+  for (const auto& [name, table] : p.tables) base::check_apart(written, {name, table});
 }
 
 }  // namespace
 }  // namespace walk
 
 void census(const Plan& plan, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& outputs) {
-  walk::check(plan.body(), q, k, lse, outputs);
-  if (plan.body().layout.batch * plan.body().layout.heads == 0) return;
-  walk::Census(plan.body(), q, k, lse, outputs).run();
+  const problem::Question& question = inside(plan).question;
+  walk::check(question, q, k, lse, outputs);
+  if (question.layout.batch * question.layout.heads == 0) return;
+  walk::Census(question, inside(plan).choice.kernel->products(question.problem.dtype), q, k, lse, outputs).run();
 }
 
 }  // namespace heed

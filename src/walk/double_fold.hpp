@@ -21,8 +21,8 @@ class DoubleFold {
   struct Buffers {
     float *s, *v;
   };
-  [[nodiscard]] static std::size_t bytes(const plan::Body& body);
-  DoubleFold(const plan::Body& body, base::Arena& arena);
+  [[nodiscard]] static std::size_t bytes(const problem::Question& question);
+  DoubleFold(const problem::Question& question, base::Arena& arena);
   /// Writes O of `rows` of the tile of queries that `scores` is bound to; `row`: which tile of queries it is.
   void fold(TileScores& scores, const TensorView& v, const QueryTile& queries, std::int64_t row, std::uint64_t rows, const Buffers& buffers,
             const TensorSpan& out);
@@ -31,8 +31,8 @@ class DoubleFold {
   void start(const QueryTile& queries);
   void write(const QueryTile& queries, std::uint64_t rows, const TensorSpan& out) const;
 
-  const plan::Body& body_;
-  kernel::DoubleRows state_;
+  const problem::Question& question_;
+  machine::DoubleRows state_;
   double *p_, *rescale_;
 };
 

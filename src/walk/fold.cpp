@@ -9,7 +9,6 @@
 
 #include "base/arena.hpp"
 #include "base/threads.hpp"
-#include "kernel/table.hpp"
 #include "state/tally.hpp"
 #include "walk/double_fold.hpp"
 #include "walk/sharing.hpp"
@@ -18,21 +17,18 @@
 namespace heed::walk {
 namespace {
 
-using kernel::KeyTile;
-using kernel::Products;
-using kernel::SoftmaxRows;
-using kernel::TallyRows;
-using plan::Body;
-using plan::Run;
+using machine::KeyTile;
+using machine::Products;
+using problem::Question;
+using problem::Run;
+using state::SoftmaxRows;
+using state::TallyRows;
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 constexpr std::int64_t kMostTiles = kMostBlock / kTile;
 
-const Products& products_of(const Body& body) {
-  return body.kernel->products(body.problem.dtype);
-}
-kernel::Sizes sizes_of(const Body& body, const Products& products) {
-  return products.sizes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
+machine::Sizes sizes_of(const Question& question, const Products& products) {
+  return products.sizes(static_cast<int>(question.problem.dim), static_cast<int>(question.problem.value_dim));
 }
 std::size_t bytes_of(std::int64_t floats) {
   return base::rounded(static_cast<std::size_t>(floats) * sizeof(float));
@@ -44,13 +40,13 @@ struct RowState {
   TallyRows tally{};
   std::size_t output = 0;  // bytes
 
-  static std::size_t bytes(const Body& body, std::size_t output) {
+  static std::size_t bytes(const Question& question, std::size_t output) {
     const std::size_t line = bytes_of(kTile);
-    return 2 * line + base::rounded(output) + (body.problem.statistics ? 4 * line + base::rounded(kTile * sizeof(std::int64_t)) : 0);
+    return 2 * line + base::rounded(output) + (question.problem.statistics ? 4 * line + base::rounded(kTile * sizeof(std::int64_t)) : 0);
   }
-  RowState(const Body& body, std::size_t output_bytes, base::Arena& arena) : output(output_bytes) {
+  RowState(const Question& question, std::size_t output_bytes, base::Arena& arena) : output(output_bytes) {
     softmax = {arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(output / sizeof(float))};
-    if (!body.problem.statistics) return;
+    if (!question.problem.statistics) return;
     tally = {arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile),
              arena.take<std::int64_t>(kTile)};
   }
@@ -85,42 +81,45 @@ struct Worker {
   RowState part, careful;
   DoubleFold in_double;
 
-  static std::size_t phrase_bytes(const Body& body, const Products& products) {
-    return products.phrase == nullptr ? 0
-                                      : products.phrase_bytes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
+  static std::size_t phrase_bytes(const Question& question, const Products& products) {
+    return products.phrase == nullptr
+               ? 0
+               : products.phrase_bytes(static_cast<int>(question.problem.dim), static_cast<int>(question.problem.value_dim));
   }
-  static std::size_t bytes(const Body& body, const Products& products, const Sharing& sharing) {
-    const kernel::Sizes sizes = sizes_of(body, products);
+  static std::size_t bytes(const Question& question, const Products& products, const Sharing& sharing) {
+    const machine::Sizes sizes = sizes_of(question, products);
     const auto packed = static_cast<std::size_t>(sharing.packed_tiles()), states = static_cast<std::size_t>(sharing.tiles_per_band());
-    return TileScores::bytes(body, products, sharing.tiles_per_band()) + bytes_of(kTile * kTile) + bytes_of(kTile) +
-           bytes_of(kTile * body.problem.value_dim) + base::rounded(sizes.weights) + base::rounded(phrase_bytes(body, products)) +
+    return TileScores::bytes(question, products, sharing.tiles_per_band()) + bytes_of(kTile * kTile) + bytes_of(kTile) +
+           bytes_of(kTile * question.problem.value_dim) + base::rounded(sizes.weights) + base::rounded(phrase_bytes(question, products)) +
            base::rounded(packed * sizes.keys) + base::rounded(packed * sizes.values) + base::rounded(kTile * kTile) +
-           base::rounded(states * sizeof(RowState)) + (states + 1) * RowState::bytes(body, sizes.output) +
-           RowState::bytes(body, bytes_of(kTile * body.problem.value_dim)) + DoubleFold::bytes(body);
+           base::rounded(states * sizeof(RowState)) + (states + 1) * RowState::bytes(question, sizes.output) +
+           RowState::bytes(question, bytes_of(kTile * question.problem.value_dim)) + DoubleFold::bytes(question);
   }
-  Worker(const Body& body, const Products& products, const Sharing& sharing, base::Arena& arena)
-      : scores(body, products, arena, sharing.tiles_per_band()),
+  Worker(const Question& question, const Products& products, const Sharing& sharing, base::Arena& arena)
+      : scores(question, products, arena, sharing.tiles_per_band()),
         s(arena.take<float>(kTile * kTile)),
         rescale(arena.take<float>(kTile)),
-        careful_v(arena.take<float>(static_cast<std::size_t>(kTile * body.problem.value_dim))),
-        weights(arena.take<std::byte>(sizes_of(body, products).weights)),
-        phrase(arena.take<std::byte>(phrase_bytes(body, products))),
-        k_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(body, products).keys)),
-        v_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(body, products).values)),
+        careful_v(arena.take<float>(static_cast<std::size_t>(kTile * question.problem.value_dim))),
+        weights(arena.take<std::byte>(sizes_of(question, products).weights)),
+        phrase(arena.take<std::byte>(phrase_bytes(question, products))),
+        k_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(question, products).keys)),
+        v_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(question, products).values)),
         seen(arena.take<std::uint8_t>(kTile * kTile)),
-        states(arena.make<RowState>(static_cast<std::size_t>(sharing.tiles_per_band()), body, sizes_of(body, products).output, arena)),
-        part(body, sizes_of(body, products).output, arena),
-        careful(body, bytes_of(kTile * body.problem.value_dim), arena),
-        in_double(body, arena) {
-    if (sizes_of(body, products).weights == 0) weights = s;
+        states(
+            arena.make<RowState>(static_cast<std::size_t>(sharing.tiles_per_band()), question, sizes_of(question, products).output, arena)),
+        part(question, sizes_of(question, products).output, arena),
+        careful(question, bytes_of(kTile * question.problem.value_dim), arena),
+        in_double(question, arena) {
+    if (sizes_of(question, products).weights == 0) weights = s;
   }
 };
 
 /// The keys of a block as they are folded: operands per tile, and which keys the products do not take.
 struct Block {
   std::int64_t index = 0, first = 0, last = 0;  // [first, last): tiles
-  std::array<kernel::Operand, kMostTiles> k{}, v{};
+  std::array<machine::Operand, kMostTiles> k{}, v{};
   std::array<std::uint64_t, kMostTiles> unusual{};
+  std::array<Verdict, kMostTiles> verdicts{};  // of the tile of queries that is folded
   bool any_unusual = false;
 };
 
@@ -129,26 +128,27 @@ struct Part {
   std::int64_t band, block;
 };
 
-std::size_t scratch_of(const Body& body, const Products& products, const Sharing& sharing) {
+std::size_t scratch_of(const Question& question, const Products& products, const Sharing& sharing) {
   const auto workers = static_cast<std::size_t>(sharing.workers()), parts = static_cast<std::size_t>(sharing.parts());
-  const std::size_t states = parts * RowState::bytes(body, sizes_of(body, products).output) + base::rounded(parts * sizeof(RowState));
-  return workers * Worker::bytes(body, products, sharing) + base::rounded(workers * sizeof(Worker)) + states +
+  const std::size_t states =
+      parts * RowState::bytes(question, sizes_of(question, products).output) + base::rounded(parts * sizeof(RowState));
+  return workers * Worker::bytes(question, products, sharing) + base::rounded(workers * sizeof(Worker)) + states +
          base::rounded(parts * sizeof(Part));
 }
 
 class Fold {
  public:
-  Fold(const Body& body, const Inputs& inputs, const Outputs& outputs)
-      : body_(body),
-        products_(products_of(body)),
-        sizes_(sizes_of(body, products_)),
-        in_(inputs),
-        out_(outputs),
-        sharing_(body, products_),
-        dim_(static_cast<int>(body.problem.dim)),
-        value_dim_(static_cast<int>(body.problem.value_dim)),
-        arena_(scratch_of(body, products_, sharing_)),
-        workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers()), body, products_, sharing_, arena_)) {}
+  explicit Fold(const Job& job)
+      : question_(job.question),
+        products_(job.products),
+        sizes_(sizes_of(question_, products_)),
+        in_(job.in),
+        out_(job.out),
+        sharing_(question_, products_),
+        dim_(static_cast<int>(question_.problem.dim)),
+        value_dim_(static_cast<int>(question_.problem.value_dim)),
+        arena_(scratch_of(question_, products_, sharing_)),
+        workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers()), question_, products_, sharing_, arena_)) {}
 
   void run() {
     if (sharing_.split()) return run_split();
@@ -183,7 +183,7 @@ class Fold {
   /// the other.
   void run_split() {
     const std::span<Part> parts(arena_.take<Part>(static_cast<std::size_t>(sharing_.parts())), static_cast<std::size_t>(sharing_.parts()));
-    const std::span<RowState> states = arena_.make<RowState>(parts.size(), body_, sizes_.output, arena_);
+    const std::span<RowState> states = arena_.make<RowState>(parts.size(), question_, sizes_.output, arena_);
     std::size_t count = 0;
     for (std::int64_t index = 0; index < sharing_.bands(); ++index)
       sharing_.each_block(sharing_.band(index), [&](std::int64_t block) { parts[count++] = {index, block}; });
@@ -210,9 +210,9 @@ class Fold {
 
   void start(const RowState& state, const QueryTile& queries) const {
     state.clear();
-    if (!body_.has_sink()) return;
+    if (!question_.has_sink()) return;
     for (int i = 0; i < queries.lanes(); ++i) {
-      const auto sink = static_cast<float>(body_.sink(queries.head(i)));
+      const auto sink = static_cast<float>(question_.sink(queries.head(i)));
       state.softmax.m[i] = sink;
       state.softmax.l[i] = sink == kMinusInfinity ? 0.0f : 1.0f;
     }
@@ -237,8 +237,8 @@ class Fold {
   /// Operands of one tile of keys, packed into place `place` of the buffers where the products do not read them where they lie.
   void pack_tile(Worker& w, const Band& band, Block& block, std::int64_t tile, std::int64_t place) const {
     const auto at = static_cast<std::size_t>(tile - block.first), to = static_cast<std::size_t>(place);
-    const std::int64_t g = body_.layout.kv_head(band.h);
-    const kernel::Rows k = rows_of(in_.k, band.b, g).from(tile * kTile), v = rows_of(in_.v, band.b, g).from(tile * kTile);
+    const std::int64_t g = question_.layout.kv_head(band.h);
+    const machine::Rows k = rows_of(in_.k, band.b, g).from(tile * kTile), v = rows_of(in_.v, band.b, g).from(tile * kTile);
     const int count = w.scores.keys(tile);
     block.k[at] = products_.keys(k, count, dim_, w.k_buffer + to * sizes_.keys);
     block.v[at] = products_.values(v, count, value_dim_, w.v_buffer + to * sizes_.values);
@@ -259,21 +259,16 @@ class Fold {
   }
 
   /// Formulas, mask and statistics on the scores of a tile.
-  [[nodiscard]] auto alteration(Worker& w, const RowState& part) const {
-    return [this, &w, &part](const KeyTile& tile, float* s, int first, int lanes) {
-      w.scores.alter(tile.tile, tile.verdict, s, first, lanes);
-      if (body_.problem.statistics) kernel::best_words().tally(s, tile.keys, lanes, from_lane(part.tally, first));
+  [[nodiscard]] auto alteration(Worker& w, const RowState& part, const Block& block) const {
+    return [this, &w, &part, &block](const KeyTile& tile, float* s, int first, int lanes) {
+      w.scores.alter(tile.tile, block.verdicts[static_cast<std::size_t>(tile.tile - block.first)], s, first, lanes);
+      if (question_.problem.statistics) state::tally(s, tile.keys, lanes, from_lane(part.tally, first));
     };
   }
 
-  [[nodiscard]] KeyTile key_tile(const Worker& w, const kernel::Operand& k, const kernel::Operand& v, std::int64_t tile,
+  [[nodiscard]] KeyTile key_tile(const Worker& w, const machine::Operand& k, const machine::Operand& v, std::int64_t tile,
                                  Verdict verdict) const {
-    return {.k = k,
-            .v = v,
-            .keys = w.scores.keys(tile),
-            .altered = body_.problem.statistics || w.scores.alters(verdict),
-            .tile = tile,
-            .verdict = verdict};
+    return {.k = k, .v = v, .keys = w.scores.keys(tile), .altered = question_.problem.statistics || w.scores.alters(verdict), .tile = tile};
   }
 
   /// Folds the visible tiles of a block into `part`.
@@ -281,11 +276,12 @@ class Fold {
     part.clear();
     std::array<KeyTile, kMostTiles> tiles{};
     std::size_t count = 0;
-    const auto alter = alteration(w, part);
-    const kernel::Alter altering(alter);
+    const auto alter = alteration(w, part, block);
+    const machine::Alter altering(alter);
     each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
       if (band.tiles == 1) pack_tile(w, band, block, tile, sharing_.packed_tiles() == 1 ? 0 : tile - block.first);
       const auto at = static_cast<std::size_t>(tile - block.first);
+      block.verdicts[at] = verdict;
       const KeyTile next = key_tile(w, block.k[at], block.v[at], tile, verdict);
       if (products_.phrase == nullptr) fold_tile(w, part, next, altering);
       tiles[count++] = next;
@@ -302,11 +298,11 @@ class Fold {
   }
 
   /// Word by word: scores, what alters them, softmax, mix.
-  void fold_tile(Worker& w, const RowState& part, const KeyTile& tile, const kernel::Alter& alter) const {
+  void fold_tile(Worker& w, const RowState& part, const KeyTile& tile, const machine::Alter& alter) const {
     score_tile(w, tile, alter);
     mix_tile(w, part, tile);
   }
-  void score_tile(Worker& w, const KeyTile& tile, const kernel::Alter& alter) const {
+  void score_tile(Worker& w, const KeyTile& tile, const machine::Alter& alter) const {
     const int lanes = w.scores.lanes();
     if (!products_.scores(w.scores.queries(), tile.k, dim_, tile.keys, lanes, w.s)) w.scores.mend(tile.tile, w.s);
     if (tile.altered) alter(tile, w.s, 0, lanes);
@@ -320,21 +316,21 @@ class Fold {
   /// The visible tiles of a block once more where V holds NaN or infinities, with 0 in their place: the rows that do not see them get the
   /// bits that they get where V is finite. Returns the rows that see one.
   std::uint64_t fold_cleaned(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
-    const std::int64_t g = body_.layout.kv_head(band.h);
-    const auto clean = [&](std::int64_t tile, kernel::Operand& v) {
+    const std::int64_t g = question_.layout.kv_head(band.h);
+    const auto clean = [&](std::int64_t tile, machine::Operand& v) {
       return products_.clean_values(rows_of(in_.v, band.b, g).from(tile * kTile), w.scores.keys(tile), value_dim_, w.careful_v, v);
     };
     std::uint64_t found = 0, rows = 0;
-    kernel::Operand v;
+    machine::Operand v;
     each_tile(band, n, block, [&](std::int64_t tile, Verdict) { found |= clean(tile, v); });
     if (found == 0) return 0;
     part.clear();
     const int lanes = w.scores.lanes();
-    const auto alter = alteration(w, part);
-    const kernel::Alter altering(alter);
+    const auto alter = alteration(w, part, block);
+    const machine::Alter altering(alter);
     each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
-      const kernel::Rows k = rows_of(in_.k, band.b, g).from(tile * kTile);
-      const kernel::Operand keys = products_.keys(k, w.scores.keys(tile), dim_, w.k_buffer);
+      const machine::Rows k = rows_of(in_.k, band.b, g).from(tile * kTile);
+      const machine::Operand keys = products_.keys(k, w.scores.keys(tile), dim_, w.k_buffer);
       std::uint64_t left = clean(tile, v);
       const KeyTile next = key_tile(w, keys, v, tile, verdict);
       score_tile(w, next, altering);
@@ -368,26 +364,25 @@ class Fold {
     }
     rows |= w.scores.unusual_queries();
     if (rows == 0 && !block.any_unusual) return;
-    const kernel::Words& words = kernel::best_words();
     w.careful.clear();
     each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
       const int keys = w.scores.keys(tile);
       const std::uint64_t unusual = block.unusual[static_cast<std::size_t>(tile - block.first)];
       // A formula may hide the key at its own score and have shown it at the one that the products made, or the other way round.
-      if (unusual != 0 && !body_.score_program.empty()) {
+      if (unusual != 0 && !question_.formulas.score_program.empty()) {
         w.scores.make_by_products(tile, verdict, w.s);
         rows |= rows_that_see(w, keys, unusual, lanes);
       }
       w.scores.make_carefully(tile, verdict, w.s);
-      if (body_.problem.statistics) words.tally(w.s, keys, lanes, w.careful.tally);
+      if (question_.problem.statistics) state::tally(w.s, keys, lanes, w.careful.tally);
       rows |= rows_that_see(w, keys, unusual, lanes);
-      words.absorb(w.s, keys, lanes, w.careful.softmax, w.rescale);
-      const kernel::Rows v = rows_of(in_.v, band.b, body_.layout.kv_head(band.h)).from(tile * kTile);
-      words.widen(v, keys, value_dim_, w.careful_v);
-      words.mix_careful(w.s, w.seen, w.careful_v, value_dim_, value_dim_, keys, lanes, w.rescale, w.careful.softmax.o);
+      state::absorb(w.s, keys, lanes, w.careful.softmax, w.rescale);
+      const machine::Rows v = rows_of(in_.v, band.b, question_.layout.kv_head(band.h)).from(tile * kTile);
+      machine::widen(v, keys, value_dim_, w.careful_v);
+      machine::mix_careful(w.s, w.seen, w.careful_v, value_dim_, value_dim_, keys, lanes, w.rescale, w.careful.softmax.o);
     });
     products_.adopt(part.softmax, w.careful.softmax, rows, value_dim_);
-    if (!body_.problem.statistics) return;
+    if (!question_.problem.statistics) return;
     for (int i = 0; i < lanes; ++i) {
       if (rows >> i & 1) part.set_tally(i, w.careful.tally_of(i));
     }
@@ -407,7 +402,7 @@ class Fold {
 
   void merge(const RowState& state, const RowState& part, int lanes) const {
     products_.merge(state.softmax, part.softmax, value_dim_, lanes);
-    if (!body_.problem.statistics) return;
+    if (!question_.problem.statistics) return;
     for (int i = 0; i < lanes; ++i) state.set_tally(i, state::Tally::merged(state.tally_of(i), part.tally_of(i)));
   }
 
@@ -420,7 +415,7 @@ class Fold {
         static_cast<decltype(value)*>(span.data)[at] = value;
       };
       put(out_.lse, state.softmax.l[i] == 0.0f ? kMinusInfinity : state.softmax.m[i] + std::log(state.softmax.l[i]));
-      if (!body_.problem.statistics) continue;
+      if (!question_.problem.statistics) continue;
       const state::Tally tally = state.tally_of(i);
       put(out_.maximum, tally.maximum());
       put(out_.entropy, tally.entropy());
@@ -438,9 +433,9 @@ class Fold {
         {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
   }
 
-  const Body& body_;
+  const Question& question_;
   const Products& products_;
-  kernel::Sizes sizes_;
+  machine::Sizes sizes_;
   const Inputs& in_;
   const Outputs& out_;
   Sharing sharing_;
@@ -451,14 +446,20 @@ class Fold {
 
 }  // namespace
 
-std::int64_t fold_scratch(const Body& body) {
-  const Products& products = products_of(body);
-  return static_cast<std::int64_t>(scratch_of(body, products, Sharing(body, products)));
+std::string fold_declines(const Question& question) {
+  if (question.problem.dtype == DType::kF64) return "accumulates in float32; f64 asks for double";
+  if (question.problem.weights) return "never makes the S x S weights that are wanted; census gives chosen rows of them";
+  return {};
 }
 
-void fold(const Body& body, const Inputs& inputs, const Outputs& outputs) {
-  if (body.layout.batch == 0 || body.layout.heads == 0 || body.layout.queries == 0) return;
-  Fold(body, inputs, outputs).run();
+std::int64_t fold_scratch(const Question& question, const Products& products) {
+  return static_cast<std::int64_t>(scratch_of(question, products, Sharing(question, products)));
+}
+
+void fold(const Job& job) {
+  const problem::Layout& layout = job.question.layout;
+  if (layout.batch == 0 || layout.heads == 0 || layout.queries == 0) return;
+  Fold(job).run();
 }
 
 }  // namespace heed::walk

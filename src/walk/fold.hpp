@@ -18,8 +18,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
-#include "plan/body.hpp"
+#include "walk/walk.hpp"
 
 namespace heed::walk {
 
@@ -28,7 +29,8 @@ inline constexpr std::int64_t kLeastBlock = 256;  ///< halved down to this while
 inline constexpr std::int64_t kPackedBytes = 1 << 20;
 
 /// Bytes that fold() allocates, in one piece.
-[[nodiscard]] std::int64_t fold_scratch(const plan::Body& body);
-void fold(const plan::Body& body, const Inputs& inputs, const Outputs& outputs);
+[[nodiscard]] std::int64_t fold_scratch(const problem::Question& question, const machine::Products& products);
+[[nodiscard]] std::string fold_declines(const problem::Question& question);
+void fold(const Job& job);
 
 }  // namespace heed::walk

@@ -12,30 +12,34 @@ constexpr double kLeastWork = 4 << 20;
 constexpr double kReadOperations = 8;  // what reading an element of K or V takes, in multiply-adds: it is all that few queries cost
 constexpr int kMostCounted = 64;       // threads whose loads are counted before whole tiles are given up
 
-int threads_for(const plan::Body& body) {
-  const TileCounts& counts = body.tiles.counts();
-  const double read = static_cast<double>((counts.partial + counts.full) / body.layout.heads_per_tile * kTile);
-  const double work = (body.tiles.pairs() + kReadOperations * read) * static_cast<double>(body.problem.dim + body.problem.value_dim);
-  return static_cast<int>(std::clamp(work / kLeastWork, 1.0, static_cast<double>(body.threads)));
+int threads_for(const problem::Question& question, std::int64_t heads_per_tile) {
+  const TileCounts& counts = question.tiles.counts();
+  const double read = static_cast<double>((counts.partial + counts.full) / heads_per_tile * kTile);
+  const double work =
+      (question.tiles.pairs() + kReadOperations * read) * static_cast<double>(question.problem.dim + question.problem.value_dim);
+  return static_cast<int>(std::clamp(work / kLeastWork, 1.0, static_cast<double>(question.threads)));
 }
 
 }  // namespace
 
-Sharing::Sharing(const plan::Body& body, const kernel::Products& products) : body_(body), threads_(threads_for(body)) {
-  const kernel::Sizes sizes = products.sizes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
+Sharing::Sharing(const problem::Question& question, const machine::Products& products)
+    : question_(question),
+      heads_per_tile_(problem::heads_that_share(question.layout, question.tiles.by_head(), products.most_lanes)),
+      threads_(threads_for(question, heads_per_tile_)) {
+  const machine::Sizes sizes = products.sizes(static_cast<int>(question.problem.dim), static_cast<int>(question.problem.value_dim));
   const auto per_key = static_cast<std::int64_t>((sizes.keys + sizes.values) / kTile);
   std::int64_t block = kMostBlock;
   while (products.query_tiles > 1 && block > kLeastBlock && block * per_key > kPackedBytes) block /= 2;
   tiles_per_block_ = block / kTile;
-  blocks_ = (body.layout.keys + block - 1) / block;
-  chunks_ = body.layout.heads / body.layout.heads_per_tile;
-  tiles_ = body.layout.query_tiles();
-  const std::int64_t rows = body.layout.batch * chunks_ * tiles_;
+  blocks_ = (question.layout.keys + block - 1) / block;
+  chunks_ = question.layout.heads / heads_per_tile_;
+  tiles_ = question.layout.query_tiles();
+  const std::int64_t rows = question.layout.batch * chunks_ * tiles_;
   tiles_per_band_ = 1;
   bands_ = tiles_;
   if (threads_ > 1 && rows < 2 * threads_) split_rows();
   if (!split()) share_rows(products, rows);
-  packed_tiles_ = tiles_per_band_ > 1 || products.phrase != nullptr ? std::min(tiles_per_block_, body.layout.key_tiles()) : 1;
+  packed_tiles_ = tiles_per_band_ > 1 || products.phrase != nullptr ? std::min(tiles_per_block_, question.layout.key_tiles()) : 1;
 }
 
 /// Counts the blocks of each row; to share them out pays where a row enters more than one.
@@ -50,15 +54,15 @@ void Sharing::split_rows() {
   if (most > 1) parts_ = all;
 }
 
-void Sharing::share_rows(const kernel::Products& products, std::int64_t rows) {
+void Sharing::share_rows(const machine::Products& products, std::int64_t rows) {
   // So many tiles to a band that every thread still finds several bands.
   tiles_per_band_ = std::max<std::int64_t>(1, std::min({rows / (4 * threads_), std::int64_t{products.query_tiles}, tiles_}));
   bands_ = (tiles_ + tiles_per_band_ - 1) / tiles_per_band_;
-  if (threads_ == 1 || tiles_per_band_ > 1 || body_.layout.heads_per_tile > 1 || rows >= 8 * threads_ || threads_ > kMostCounted ||
+  if (threads_ == 1 || tiles_per_band_ > 1 || heads_per_tile_ > 1 || rows >= 8 * threads_ || threads_ > kMostCounted ||
       !leaves_threads_idle())
     return;
   slots_ = kTile / 2;
-  bands_ = (body_.layout.queries + slots_ - 1) / slots_;
+  bands_ = (question_.layout.queries + slots_ - 1) / slots_;
 }
 
 /// Bands go in order to whichever thread is free: whether the last then ends a tenth later than if all could be shared evenly.
@@ -69,7 +73,7 @@ bool Sharing::leaves_threads_idle() const {
   for (std::int64_t index = 0; index < bands(); ++index) {
     const Band next = band(index);
     std::int64_t work = 0;
-    for (const plan::Run& run : body_.tiles.runs(next.b, next.h, next.first)) work += (run.last - run.first) * next.queries(0).slots;
+    for (const problem::Run& run : question_.tiles.runs(next.b, next.h, next.first)) work += (run.last - run.first) * next.queries(0).slots;
     *std::min_element(busy.begin(), busy.end()) += work;
     all += work;
   }
@@ -84,24 +88,24 @@ Band Sharing::band(std::int64_t index) const {
   const std::int64_t chunk = index / bands_, band = bands_ - 1 - index % bands_;
   const std::int64_t slot = band * tiles_per_band_ * slots_, first = slot / kTile;
   return {.b = chunk / chunks_,
-          .h = chunk % chunks_ * body_.layout.heads_per_tile,
-          .heads = body_.layout.heads_per_tile,
+          .h = chunk % chunks_ * heads_per_tile_,
+          .heads = heads_per_tile_,
           .first = first,
           .tiles = std::min(tiles_per_band_, tiles_ - first),
           .offset = slot % kTile,
           .slots = slots_,
-          .queries_in_all = body_.layout.queries};
+          .queries_in_all = question_.layout.queries};
 }
 
-std::span<const plan::Run> Sharing::seen(const Band& band, std::int64_t n, std::int64_t block) const {
-  return plan::meeting(body_.tiles.runs(band.b, band.h, band.tile(n)), first_tile(block), last_tile(block));
+std::span<const problem::Run> Sharing::seen(const Band& band, std::int64_t n, std::int64_t block) const {
+  return problem::meeting(question_.tiles.runs(band.b, band.h, band.tile(n)), first_tile(block), last_tile(block));
 }
 
 std::int64_t Sharing::next_block(const Band& band, std::int64_t block) const {
   std::int64_t next = blocks_;
-  const std::int64_t first = first_tile(block), end = body_.layout.key_tiles();
+  const std::int64_t first = first_tile(block), end = question_.layout.key_tiles();
   for (std::int64_t n = 0; n < band.tiles && next > block; ++n) {
-    const std::span<const plan::Run> runs = plan::meeting(body_.tiles.runs(band.b, band.h, band.tile(n)), first, end);
+    const std::span<const problem::Run> runs = problem::meeting(question_.tiles.runs(band.b, band.h, band.tile(n)), first, end);
     if (!runs.empty()) next = std::min(next, std::max(runs.front().first, first) / tiles_per_block_);
   }
   return next;

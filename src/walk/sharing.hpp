@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <span>
 
-#include "kernel/products.hpp"
-#include "plan/body.hpp"
+#include "machine/products.hpp"
+#include "problem/question.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed::walk {
@@ -29,12 +29,12 @@ struct Band {
 
 class Sharing {
  public:
-  Sharing(const plan::Body& body, const kernel::Products& products);
+  Sharing(const problem::Question& question, const machine::Products& products);
 
   [[nodiscard]] std::int64_t blocks() const { return blocks_; }              ///< of all keys
   [[nodiscard]] std::int64_t packed_tiles() const { return packed_tiles_; }  ///< of keys, at once: a block for a phrase or a band, else 1
   [[nodiscard]] std::int64_t tiles_per_band() const { return tiles_per_band_; }
-  [[nodiscard]] std::int64_t bands() const { return body_.layout.batch * chunks_ * bands_; }
+  [[nodiscard]] std::int64_t bands() const { return question_.layout.batch * chunks_ * bands_; }
   /// Whether blocks are shared out too; then parts() of them are entered by all bands together.
   [[nodiscard]] bool split() const { return parts_ > 0; }
   [[nodiscard]] std::int64_t parts() const { return parts_; }
@@ -45,10 +45,10 @@ class Sharing {
   /// Tiles of keys of a block: [first_tile(block), last_tile(block)).
   [[nodiscard]] std::int64_t first_tile(std::int64_t block) const { return block * tiles_per_block_; }
   [[nodiscard]] std::int64_t last_tile(std::int64_t block) const {
-    return std::min((block + 1) * tiles_per_block_, body_.layout.key_tiles());
+    return std::min((block + 1) * tiles_per_block_, question_.layout.key_tiles());
   }
   /// The runs that the n-th tile of a band has in a block; the first and the last may reach beyond it.
-  [[nodiscard]] std::span<const plan::Run> seen(const Band& band, std::int64_t n, std::int64_t block) const;
+  [[nodiscard]] std::span<const problem::Run> seen(const Band& band, std::int64_t n, std::int64_t block) const;
   /// The first block from `block` on in which a tile of the band sees a key; blocks() where there is none.
   [[nodiscard]] std::int64_t next_block(const Band& band, std::int64_t block) const;
   /// visit(block) for the blocks that a band enters, ascending.
@@ -59,10 +59,11 @@ class Sharing {
 
  private:
   void split_rows();
-  void share_rows(const kernel::Products& products, std::int64_t rows);
+  void share_rows(const machine::Products& products, std::int64_t rows);
   [[nodiscard]] bool leaves_threads_idle() const;
 
-  const plan::Body& body_;
+  const problem::Question& question_;
+  std::int64_t heads_per_tile_;
   std::int64_t tiles_per_block_, blocks_, packed_tiles_;
   std::int64_t chunks_, tiles_;          // per batch entry: sets of heads that share tiles; tiles of queries
   std::int64_t tiles_per_band_, bands_;  // of one set of heads

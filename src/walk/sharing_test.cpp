@@ -8,20 +8,22 @@
 
 #include <heed/heed.hpp>
 
-#include "kernel/table.hpp"
 #include "laws/support/case.hpp"
+#include "machine/machine.hpp"
 
 namespace heed::walk {
 namespace {
 
-Sharing sharing_of(const plan::Body& body) {
-  return {body, body.kernel->products(body.problem.dtype)};
+Sharing sharing_of(const problem::Question& question) {
+  const auto machines = machine::machines();
+  const auto named = std::find_if(machines.begin(), machines.end(), [&](const auto& one) { return one.name == question.problem.kernel; });
+  return {question, (named == machines.end() ? machines.back() : *named).products(question.problem.dtype)};
 }
 
 /// Whether the n-th tile of a band sees each block.
-std::vector<bool> seen_blocks(const plan::Body& body, const Sharing& sharing, const Band& band, std::int64_t n) {
-  std::vector<bool> tiles(static_cast<std::size_t>(body.layout.key_tiles())), blocks;
-  for (const plan::Run& run : body.tiles.runs(band.b, band.h, band.tile(n)))
+std::vector<bool> seen_blocks(const problem::Question& question, const Sharing& sharing, const Band& band, std::int64_t n) {
+  std::vector<bool> tiles(static_cast<std::size_t>(question.layout.key_tiles())), blocks;
+  for (const problem::Run& run : question.tiles.runs(band.b, band.h, band.tile(n)))
     std::fill(tiles.begin() + run.first, tiles.begin() + run.last, true);
   for (std::int64_t block = 0; block < sharing.blocks(); ++block)
     blocks.push_back(std::find(tiles.begin() + sharing.first_tile(block), tiles.begin() + sharing.last_tile(block), true) !=
@@ -29,8 +31,8 @@ std::vector<bool> seen_blocks(const plan::Body& body, const Sharing& sharing, co
   return blocks;
 }
 
-void expect_exact(const plan::Body& body, const std::string& name) {
-  const Sharing sharing = sharing_of(body);
+void expect_exact(const problem::Question& question, const std::string& name) {
+  const Sharing sharing = sharing_of(question);
   std::int64_t all = 0;
   for (std::int64_t index = 0; index < sharing.bands(); ++index) {
     const Band band = sharing.band(index);
@@ -43,7 +45,7 @@ void expect_exact(const plan::Body& body, const std::string& name) {
       ++all;
     });
     for (std::int64_t n = 0; n < band.tiles; ++n) {
-      const std::vector<bool> seen = seen_blocks(body, sharing, band, n);
+      const std::vector<bool> seen = seen_blocks(question, sharing, band, n);
       for (std::size_t block = 0; block < seen.size(); ++block) {
         ASSERT_EQ(!sharing.seen(band, n, static_cast<std::int64_t>(block)).empty(), seen[block]) << name << " block " << block;
         expected[block] = expected[block] || seen[block];
@@ -70,7 +72,7 @@ TEST(Sharing, ABandEntersTheBlocksThatItSees) {
           problem.dtype = kernel == "simd" ? DType::kF32 : DType::kBF16;
           const std::vector<std::string>& all = laws::fast_kernels();
           if (std::find(all.begin(), all.end(), kernel) == all.end()) continue;
-          expect_exact(plan::Body(problem), mask + ", " + std::to_string(queries) + " queries, " + kernel);
+          expect_exact(problem::Question(problem), mask + ", " + std::to_string(queries) + " queries, " + kernel);
         }
       }
     }
@@ -79,8 +81,8 @@ TEST(Sharing, ABandEntersTheBlocksThatItSees) {
 
 std::int64_t entered(std::int64_t length, const Expr& mask) {
   Problem problem{.queries = length, .keys = length, .dim = 128, .value_dim = 128, .mask = mask, .kernel = "simd", .threads = 2};
-  const plan::Body body(problem);
-  const Sharing sharing = sharing_of(body);
+  const problem::Question question(problem);
+  const Sharing sharing = sharing_of(question);
   std::int64_t blocks = 0;
   for (std::int64_t index = 0; index < sharing.bands(); ++index) sharing.each_block(sharing.band(index), [&](std::int64_t) { ++blocks; });
   return blocks;
@@ -100,8 +102,8 @@ TEST(Sharing, HalvesWhereWholeTilesLeaveThreadsIdle) {
   const auto pieces = [](std::int64_t queries, const Expr& mask, int threads) {
     Problem problem{.queries = queries, .keys = 600, .dim = 128, .value_dim = 128, .mask = mask, .kernel = "simd", .threads = threads};
     problem.align = Align::end();
-    const plan::Body body(problem);
-    const Sharing sharing = sharing_of(body);
+    const problem::Question question(problem);
+    const Sharing sharing = sharing_of(question);
     std::int64_t next = queries;
     for (std::int64_t index = 0; index < sharing.bands(); ++index) {
       const Band band = sharing.band(index);
@@ -136,8 +138,9 @@ TEST(Sharing, HalvesChangeNoBit) {
 /// A thread is not started for less than it takes to start it.
 TEST(Sharing, LittleWorkIsDoneByOneThread) {
   const auto workers = [](std::int64_t length) {
-    const plan::Body body(Problem{.queries = length, .keys = length, .dim = 64, .value_dim = 64, .kernel = "simd", .threads = 2});
-    return sharing_of(body).workers();
+    const problem::Question question(
+        Problem{.queries = length, .keys = length, .dim = 64, .value_dim = 64, .kernel = "simd", .threads = 2});
+    return sharing_of(question).workers();
   };
   for (const std::int64_t length : {64, 128, 192}) EXPECT_EQ(workers(length), 1) << length;  // two lost there: docs/kernels.md
   EXPECT_EQ(workers(256), 2);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "formula/modify.hpp"
+
 namespace heed::walk {
 namespace {
 
@@ -11,30 +13,28 @@ std::size_t float_tile(std::int64_t columns) {
 }
 
 /// How many heads of a tile the score formula tells apart.
-std::size_t score_frames(const plan::Body& body) {
-  return body.score.depends() & formula::kOnHead ? static_cast<std::size_t>(body.layout.heads_per_tile) : 1;
+std::size_t score_frames(const problem::Question& question, const machine::Products& products) {
+  if (!(question.formulas.score.depends() & formula::kOnHead)) return 1;
+  return static_cast<std::size_t>(problem::heads_that_share(question.layout, question.tiles.by_head(), products.most_lanes));
 }
 
 }  // namespace
 
-kernel::Rows rows_of(const TensorView& tensor, std::int64_t b, std::int64_t h) {
-  const std::int64_t offset = b * tensor.strides[0] + h * tensor.strides[1];
-  return {static_cast<const std::byte*>(tensor.data) + offset * size_of(tensor.dtype), tensor.dtype, tensor.strides[2], tensor.strides[3]};
-}
-
-std::size_t TileScores::bytes(const plan::Body& body, const kernel::Products& products, std::int64_t places) {
-  const auto sizes = products.sizes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
-  const std::size_t frame = base::rounded(formula::TileFrame::bytes(body.score_program)), frames = score_frames(body);
+std::size_t TileScores::bytes(const problem::Question& question, const machine::Products& products, std::int64_t places) {
+  const auto sizes = products.sizes(static_cast<int>(question.problem.dim), static_cast<int>(question.problem.value_dim));
+  const std::size_t frame = base::rounded(formula::TileFrame::bytes(question.formulas.score_program)),
+                    frames = score_frames(question, products);
   const auto count = static_cast<std::size_t>(places);
   return count * base::rounded(sizes.queries) + base::rounded(count * sizeof(std::uint64_t)) + base::rounded(sizes.keys) +
-         2 * float_tile(body.problem.dim) + float_tile(kTile) + base::rounded(kTile * kTile) +
-         base::rounded(formula::TileFrame::bytes(body.mask_program)) + frames * frame + base::rounded(frames * sizeof(formula::TileFrame));
+         2 * float_tile(question.problem.dim) + float_tile(kTile) + base::rounded(kTile * kTile) +
+         base::rounded(formula::TileFrame::bytes(question.formulas.mask_program)) + frames * frame +
+         base::rounded(frames * sizeof(formula::TileFrame));
 }
 
-TileScores::TileScores(const plan::Body& body, const kernel::Products& products, base::Arena& arena, std::int64_t places)
-    : body_(body), products_(products), words_(kernel::best_words()), split_(static_cast<float>(body.scale)) {
-  const auto sizes = products.sizes(static_cast<int>(body.problem.dim), static_cast<int>(body.problem.value_dim));
-  const auto tile = static_cast<std::size_t>(kTile * body.problem.dim);
+TileScores::TileScores(const problem::Question& question, const machine::Products& products, base::Arena& arena, std::int64_t places)
+    : question_(question), products_(products), split_(static_cast<float>(question.scale)) {
+  const auto sizes = products.sizes(static_cast<int>(question.problem.dim), static_cast<int>(question.problem.value_dim));
+  const auto tile = static_cast<std::size_t>(kTile * question.problem.dim);
   query_bytes_ = base::rounded(sizes.queries);
   loaded_ = arena.take<std::byte>(static_cast<std::size_t>(places) * query_bytes_);
   loaded_unusual_ = arena.take<std::uint64_t>(static_cast<std::size_t>(places));
@@ -43,10 +43,10 @@ TileScores::TileScores(const plan::Body& body, const kernel::Products& products,
   widened_ = arena.take<float>(tile);
   one_head_ = arena.take<float>(kTile * kTile);
   seen_ = arena.take<std::uint8_t>(kTile * kTile);
-  mask_ = {body.mask_program, arena.take<std::byte>(formula::TileFrame::bytes(body.mask_program))};
-  scores_ = arena.make<formula::TileFrame>(score_frames(body));
+  mask_ = {question.formulas.mask_program, arena.take<std::byte>(formula::TileFrame::bytes(question.formulas.mask_program))};
+  scores_ = arena.make<formula::TileFrame>(score_frames(question, products));
   for (formula::TileFrame& frame : scores_)
-    frame = {body.score_program, arena.take<std::byte>(formula::TileFrame::bytes(body.score_program))};
+    frame = {question.formulas.score_program, arena.take<std::byte>(formula::TileFrame::bytes(question.formulas.score_program))};
 }
 
 void TileScores::locate(const TensorView& q, const QueryTile& queries) {
@@ -60,29 +60,29 @@ void TileScores::locate(const TensorView& q, const QueryTile& queries) {
   for (std::int64_t h = queries.h; h < queries.h + queries.heads; ++h) {
     for (std::int64_t query = queries.slot; query < queries.slot + queries.slots; ++query, ++lane) {
       offsets_[lane] = h * q.strides[1] + query * q.strides[2];
-      positions_[lane] = body_.layout.query_position(b_, query);
+      positions_[lane] = question_.layout.query_position(b_, query);
       rows_[lane] = query;
     }
   }
 }
 
 void TileScores::load_bound(std::int64_t place) {
-  const int dim = static_cast<int>(body_.problem.dim);
-  products_.load_queries(q_, offsets_.data(), lanes_, dim, static_cast<float>(body_.scale),
+  const int dim = static_cast<int>(question_.problem.dim);
+  products_.load_queries(q_, offsets_.data(), lanes_, dim, static_cast<float>(question_.scale),
                          loaded_ + static_cast<std::size_t>(place) * query_bytes_);
   std::uint64_t& unusual = loaded_unusual_[place];
   unusual = 0;
   if (products_.unusual_queries == nullptr) return;
   const auto slots = static_cast<int>(tile_.slots);
   for (int lane = 0; lane < lanes_; lane += slots) {
-    kernel::Rows rows = q_.from(offsets_[static_cast<std::size_t>(lane)]);
+    machine::Rows rows = q_.from(offsets_[static_cast<std::size_t>(lane)]);
     rows.row_stride = q_step_;
     unusual |= products_.unusual_queries(rows, slots, dim) << lane;
   }
 }
 
 void TileScores::bind_place(const TensorView& k, std::int64_t place) {
-  k_ = rows_of(k, b_, body_.layout.kv_head(tile_.h));
+  k_ = rows_of(k, b_, question_.layout.kv_head(tile_.h));
   queries_ = loaded_ + static_cast<std::size_t>(place) * query_bytes_;
   unusual_ = loaded_unusual_[place];
   qt_loaded_ = false;
@@ -104,7 +104,7 @@ void TileScores::bind(const TensorView& q, const TensorView& k, std::int64_t b, 
   tile_.slots = 1;  // any slots: each by itself
   for (std::size_t i = 0; i < slots.size(); ++i) {
     offsets_[i] = h * q.strides[1] + slots[i] * q.strides[2];
-    positions_[i] = body_.layout.query_position(b, slots[i]);
+    positions_[i] = question_.layout.query_position(b, slots[i]);
     rows_[i] = slots[i];
   }
   load_bound(0);
@@ -115,7 +115,7 @@ void TileScores::bind_formulas(int first, int lanes) {
   if (first == bound_first_ && lanes == bound_lanes_) return;
   bound_first_ = first;
   bound_lanes_ = lanes;
-  const std::int64_t g = body_.layout.kv_head(tile_.h);
+  const std::int64_t g = question_.layout.kv_head(tile_.h);
   const auto part = [](const std::array<std::int64_t, kTile>& of, int begin, std::int64_t count) {
     return std::span<const std::int64_t>(of).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
   };
@@ -132,12 +132,12 @@ void TileScores::bind_formulas(int first, int lanes) {
 }
 
 int TileScores::keys(std::int64_t tile) const {
-  return static_cast<int>(std::min<std::int64_t>(kTile, body_.layout.keys - tile * kTile));
+  return static_cast<int>(std::min<std::int64_t>(kTile, question_.layout.keys - tile * kTile));
 }
 
 void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
-  const int count = keys(tile), dim = static_cast<int>(body_.problem.dim);
-  const kernel::Rows rows = k_.from(tile * kTile);
+  const int count = keys(tile), dim = static_cast<int>(question_.problem.dim);
+  const machine::Rows rows = k_.from(tile * kTile);
   const std::uint64_t unusual_keys = products_.unusual_keys == nullptr ? 0 : products_.unusual_keys(rows, count, dim);
   score_by_products(tile, s);
   if (unusual_ != 0 || unusual_keys != 0) {
@@ -158,8 +158,8 @@ void TileScores::make_by_products(std::int64_t tile, Verdict verdict, float* s) 
 }
 
 void TileScores::score_by_products(std::int64_t tile, float* s) {
-  const int count = keys(tile), dim = static_cast<int>(body_.problem.dim);
-  const kernel::Operand k = products_.keys(k_.from(tile * kTile), count, dim, key_buffer_);
+  const int count = keys(tile), dim = static_cast<int>(question_.problem.dim);
+  const machine::Operand k = products_.keys(k_.from(tile * kTile), count, dim, key_buffer_);
   if (!products_.scores(queries_, k, dim, count, lanes_, s)) mend(tile, s);
 }
 
@@ -169,17 +169,17 @@ void TileScores::make_carefully(std::int64_t tile, Verdict verdict, float* s) {
 }
 
 void TileScores::score_carefully(std::int64_t tile, float* s) {
-  const int dim = static_cast<int>(body_.problem.dim);
+  const int dim = static_cast<int>(question_.problem.dim);
   widen_operands(tile);
-  const bool all = words_.scores(qt_, widened_, dim, dim, keys(tile), lanes_, s);
-  if (!words_.scale(split_.of_score, all, keys(tile), lanes_, s)) mend_widened(tile, s);
+  const bool all = machine::scores(qt_, widened_, dim, dim, keys(tile), lanes_, s);
+  if (!machine::scale(split_.of_score, all, keys(tile), lanes_, s)) mend_widened(tile, s);
 }
 
 void TileScores::widen_operands(std::int64_t tile) {
-  const int dim = static_cast<int>(body_.problem.dim);
-  if (!qt_loaded_) words_.load_queries(q_, offsets_.data(), lanes_, dim, split_.of_query, qt_);
+  const int dim = static_cast<int>(question_.problem.dim);
+  if (!qt_loaded_) machine::load_queries(q_, offsets_.data(), lanes_, dim, split_.of_query, qt_);
   qt_loaded_ = true;
-  words_.widen(k_.from(tile * kTile), keys(tile), dim, widened_);
+  machine::widen(k_.from(tile * kTile), keys(tile), dim, widened_);
 }
 
 void TileScores::mend(std::int64_t tile, float* s) {
@@ -188,8 +188,8 @@ void TileScores::mend(std::int64_t tile, float* s) {
 }
 
 void TileScores::mend_widened(std::int64_t tile, float* s) {
-  const int dim = static_cast<int>(body_.problem.dim);
-  words_.scores_again(qt_, widened_, dim, dim, keys(tile), lanes_, split_.of_score, s);
+  const int dim = static_cast<int>(question_.problem.dim);
+  machine::scores_again(qt_, widened_, dim, dim, keys(tile), lanes_, split_.of_score, s);
 }
 
 void TileScores::alter(std::int64_t tile, Verdict verdict, float* s) {
@@ -201,25 +201,25 @@ void TileScores::alter(std::int64_t tile, Verdict verdict, float* s, int first, 
   bind_formulas(first, lanes);
   const int count = keys(tile);
   std::array<std::int64_t, kTile> positions{};
-  for (int j = 0; j < count; ++j) positions[static_cast<std::size_t>(j)] = body_.layout.first_key + tile * kTile + j;
+  for (int j = 0; j < count; ++j) positions[static_cast<std::size_t>(j)] = question_.layout.first_key + tile * kTile + j;
   const auto line = std::span<const std::int64_t>(positions).first(static_cast<std::size_t>(count));
-  if (!body_.score_program.empty()) {
+  if (!question_.formulas.score_program.empty()) {
     for (formula::TileFrame& frame : scores_.first(scores_.size() == 1 ? 1 : static_cast<std::size_t>(tile_.heads))) frame.bind_keys(line);
     modify(s, count, first, lanes);
   }
   if (verdict != Verdict::kPartial) return;
   mask_.bind_keys(line);
-  words_.see(mask_, count, lanes, seen_);
-  words_.hide(seen_, count, lanes, s);
+  formula::see(mask_, count, lanes, seen_);
+  formula::hide(seen_, count, lanes, s);
 }
 
 void TileScores::modify(float* s, int keys, int first, int lanes) {
-  if (scores_.size() == 1 || tile_.heads == 1) return words_.modify(scores_[0], keys, lanes, s);
+  if (scores_.size() == 1 || tile_.heads == 1) return formula::modify(scores_[0], keys, lanes, s);
   const int slots = static_cast<int>(tile_.slots);
   for (int lane = first; lane < first + lanes;) {
     const int head = lane / slots, begin = lane % slots, end = std::min(slots, begin + first + lanes - lane);
     for (int j = 0; j < keys; ++j) std::copy_n(s + j * kTile + lane - first, end - begin, one_head_ + j * kTile + begin);
-    words_.modify(scores_[static_cast<std::size_t>(head)], keys, end, one_head_);
+    formula::modify(scores_[static_cast<std::size_t>(head)], keys, end, one_head_);
     for (int j = 0; j < keys; ++j) std::copy_n(one_head_ + j * kTile + begin, end - begin, s + j * kTile + lane - first);
     lane += end - begin;
   }

@@ -9,32 +9,23 @@
 #include <span>
 
 #include "base/arena.hpp"
-#include "kernel/products.hpp"
-#include "kernel/words.hpp"
-#include "plan/body.hpp"
+#include "formula/tile.hpp"
+#include "machine/products.hpp"
+#include "machine/words.hpp"
+#include "problem/question.hpp"
 
 namespace heed::walk {
 
-using formula::kTile;
+using base::kTile;
+using base::rows_of;
 using formula::Verdict;
-
-/// Rows [T, D] of one head of a [B, H, T, D] tensor.
-[[nodiscard]] kernel::Rows rows_of(const TensorView& tensor, std::int64_t b, std::int64_t h);
-
-/// The rows of attention that share one tile: `slots` queries from `slot` on of `heads` query heads of one key head. Lane i is query
-/// slot + i % slots of head h + i / slots. More than one head only where queries are few and the mask is the same for all heads.
-struct QueryTile {
-  std::int64_t b = 0, h = 0, heads = 1, slot = 0, slots = 0;
-  [[nodiscard]] int lanes() const { return static_cast<int>(heads * slots); }
-  [[nodiscard]] std::int64_t head(int lane) const { return h + lane / slots; }
-  [[nodiscard]] std::int64_t query(int lane) const { return slot + lane % slots; }
-};
+using problem::QueryTile;
 
 class TileScores {
  public:
   /// `places`: how many tiles of queries stay loaded at a time.
-  [[nodiscard]] static std::size_t bytes(const plan::Body& body, const kernel::Products& products, std::int64_t places = 1);
-  TileScores(const plan::Body& body, const kernel::Products& products, base::Arena& arena, std::int64_t places = 1);
+  [[nodiscard]] static std::size_t bytes(const problem::Question& question, const machine::Products& products, std::int64_t places = 1);
+  TileScores(const problem::Question& question, const machine::Products& products, base::Arena& arena, std::int64_t places = 1);
 
   /// Loads a tile of queries into a place and binds it.
   void load(const TensorView& q, const QueryTile& queries, std::int64_t place = 0);
@@ -61,7 +52,7 @@ class TileScores {
   void alter(std::int64_t tile, Verdict verdict, float* s);
   void alter(std::int64_t tile, Verdict verdict, float* s, int first, int lanes);
   /// Whether alter() does anything to such a tile.
-  [[nodiscard]] bool alters(Verdict verdict) const { return verdict == Verdict::kPartial || !body_.score_program.empty(); }
+  [[nodiscard]] bool alters(Verdict verdict) const { return verdict == Verdict::kPartial || !question_.formulas.score_program.empty(); }
   /// Bit i: the products do not take query i.
   [[nodiscard]] std::uint64_t unusual_queries() const { return unusual_; }
 
@@ -77,9 +68,8 @@ class TileScores {
   void score_by_products(std::int64_t tile, float* s);
   void score_carefully(std::int64_t tile, float* s);
 
-  const plan::Body& body_;
-  const kernel::Products& products_;
-  const kernel::Words& words_;
+  const problem::Question& question_;
+  const machine::Products& products_;
   std::size_t query_bytes_;
   std::byte* loaded_;              // [places] tiles of queries as the products read them
   std::uint64_t* loaded_unusual_;  // [places]
@@ -91,9 +81,9 @@ class TileScores {
   std::uint8_t* seen_;
   formula::TileFrame mask_;
   std::span<formula::TileFrame> scores_;  // one for each head whose scores the formula tells apart
-  kernel::Rows q_, k_;
+  machine::Rows q_, k_;
   QueryTile tile_;
-  kernel::ScaleSplit split_;
+  machine::ScaleSplit split_;
   std::array<std::int64_t, kTile> offsets_{};  // of the queries in q, in elements
   std::array<std::int64_t, kTile> positions_{}, rows_{};
   std::uint64_t unusual_ = 0;

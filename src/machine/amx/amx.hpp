@@ -1,0 +1,27 @@
+// The amx machine: products of bf16 pairs on the matrix unit (TDPBF16PS), bf16 in one part, f16 in two, f32 in three (machine/pairs).
+// It has the words and a phrase: scores of the next tile, softmax of this one and mix of the one before, interleaved (phrase.cpp).
+#pragma once
+
+#include <cstddef>
+
+#include "machine/pairs/pairs.hpp"
+#include "machine/products.hpp"
+
+namespace heed::machine::amx {
+
+// The tables are data and the sizes plain code (sizes.cpp), so a plan asks them on any processor; the words run on the units alone.
+extern const Products kByParts[3];
+
+[[nodiscard]] inline const Products& products(DType dtype) {
+  return kByParts[pairs::parts_of(dtype) - 1];
+}
+
+inline constexpr int kHalf = 32;  // queries of a phrase
+
+template <int Parts>
+void phrase(const Phrase& phrase);
+/// Two tiles of scores, 32 queries wide, beside each other; two of weights likewise; a sum of 32 columns of O.
+template <int Parts>
+std::size_t phrase_bytes(int dim, int value_dim);
+
+}  // namespace heed::machine::amx

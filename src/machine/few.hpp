@@ -1,0 +1,127 @@
+// What machines share that fold few queries (at most kFewLanes: the query heads of a key head, times the queries) against many keys:
+// O as rows [query, Dv'], in whatever order of columns the machine's mix leaves them (Order::place), and K, V in place.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "base/dtype.hpp"
+#include "machine/products.hpp"
+
+namespace heed::machine {
+
+inline constexpr int kFewLanes = 8;
+
+/// Rows with unit column stride where they lie, others copied.
+template <class T>
+Operand few_rows(const Rows& rows, int count, int columns, void* buffer) {
+  if (rows.column_stride == 1) return {rows.data, rows.row_stride};
+  auto* const to = static_cast<T*>(buffer);
+  for (int row = 0; row < count; ++row) {
+    const auto* const from = static_cast<const T*>(rows.data) + row * rows.row_stride;
+    for (int c = 0; c < columns; ++c) to[row * columns + c] = from[c * rows.column_stride];
+  }
+  return {buffer, columns};
+}
+
+inline bool few_finite(float x) {
+  return std::isfinite(x);
+}
+inline bool few_finite(bf16 x) {
+  return (x.bits & 0x7F80U) != 0x7F80U;
+}
+inline bool few_finite(f16 x) {
+  return (x.bits & 0x7C00U) != 0x7C00U;
+}
+
+/// Products::clean_values.
+template <class T>
+std::uint64_t few_clean(const Rows& rows, int count, int columns, void* buffer, Operand& clean) {
+  auto* const to = static_cast<T*>(buffer);
+  std::uint64_t found = 0;
+  for (int row = 0; row < count; ++row) {
+    const auto* const from = static_cast<const T*>(rows.data) + row * rows.row_stride;
+    for (int c = 0; c < columns; ++c) {
+      const T value = from[c * rows.column_stride];
+      const bool finite = few_finite(value);
+      to[row * columns + c] = finite ? value : T{};
+      found |= static_cast<std::uint64_t>(!finite) << row;
+    }
+  }
+  clean = {buffer, columns};
+  return found;
+}
+
+template <class Order>
+void few_merge(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int lanes) {
+  const std::int64_t row = Order::row(value_dim);
+  for (int i = 0; i < lanes; ++i) {
+    if (part.m[i] == -INFINITY && part.l[i] == 0.0f) continue;  // nothing seen
+    const float m = std::fmax(state.m[i], part.m[i]);
+    const float base = m == -INFINITY ? 0.0f : m;
+    const float a = m == state.m[i] ? 1.0f : std::exp(state.m[i] - base), b = m == part.m[i] ? 1.0f : std::exp(part.m[i] - base);
+    state.m[i] = m;
+    state.l[i] = state.l[i] * a + part.l[i] * b;
+    for (std::int64_t c = i * row; c < (i + 1) * row; ++c) state.o[c] = state.o[c] * a + part.o[c] * b;
+  }
+}
+
+template <class Order>
+void few_adopt(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t lanes, int value_dim) {
+  for (int i = 0; i < kFewLanes; ++i) {
+    if (!(lanes >> i & 1)) continue;
+    state.m[i] = exact.m[i];
+    state.l[i] = exact.l[i];
+    for (int c = 0; c < value_dim; ++c) state.o[i * Order::row(value_dim) + Order::place(c)] = exact.o[std::int64_t{c} * kTile + i];
+  }
+}
+
+/// Rows that are not finite; where denormals are flushed, also rows so small that it could be felt. Columns beyond Dv hold 0, or NaN with
+/// the rest.
+template <class Order, bool FlushesDenormals>
+std::uint64_t few_suspects(const SoftmaxRows& state, int value_dim, int lanes) {
+  const std::int64_t row = Order::row(value_dim);
+  std::uint64_t found = 0;
+  for (int i = 0; i < lanes; ++i) {
+    int beyond = 0, sizeable = 0;
+    for (std::int64_t c = i * row; c < (i + 1) * row; ++c) {
+      beyond += state.o[c] - state.o[c] != 0;
+      sizeable += state.o[c] > 0x1p-100f || state.o[c] < -0x1p-100f;
+    }
+    const bool begun = state.m[i] != -INFINITY;
+    if (beyond != 0 || (FlushesDenormals && begun && sizeable == 0)) found |= std::uint64_t{1} << i;
+  }
+  return found;
+}
+
+/// Rows of O that are not finite.
+template <class Order>
+std::uint64_t few_overflown(const SoftmaxRows& state, int value_dim, int lanes) {
+  std::uint64_t found = 0;
+  for (int i = 0; i < lanes; ++i) {
+    int beyond = 0;
+    for (int c = 0; c < value_dim; ++c) beyond += !std::isfinite(state.o[i * Order::row(value_dim) + Order::place(c)]);
+    found |= static_cast<std::uint64_t>(beyond != 0) << i;
+  }
+  return found;
+}
+
+template <class Order>
+void few_finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out) {
+  for (int i = 0; i < lanes; ++i) {
+    const float* const o = state.o + (first + i) * Order::row(value_dim);
+    const float l = state.l[first + i] == 0.0f ? 1.0f : state.l[first + i];
+    for (int c = 0; c < value_dim; ++c) {
+      const float value = o[Order::place(c)] / l;
+      const std::int64_t at = i * out.row_stride + c * out.column_stride;
+      if (out.dtype == DType::kF32)
+        static_cast<float*>(out.data)[at] = value;
+      else if (out.dtype == DType::kBF16)
+        static_cast<bf16*>(out.data)[at] = bf16_from(value);
+      else
+        static_cast<f16*>(out.data)[at] = f16_from(value);
+    }
+  }
+}
+
+}  // namespace heed::machine

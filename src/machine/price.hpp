@@ -1,0 +1,38 @@
+// Price: how a machine spends: its unit, how much of it a product takes, what it packs. Plans count work by it.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <heed/tensor.hpp>
+
+#include "machine/limits.hpp"
+
+namespace heed::machine {
+
+/// What does the products of a machine.
+enum class Unit : std::uint8_t { kMultiplyAdd, kBF16Dot, kMatrixUnit };
+
+struct UnitFacts {
+  std::string_view name;  ///< for people
+  std::string_view key;   ///< of its limit, in JSON
+  double Limits::*limit;  ///< flop/s here
+  double relative_speed;  ///< beside multiply-adds of float32, roughly, on the processors that have it (docs/kernels.md)
+  double slow_speed;      ///< the same where base::Cpu::slow_dots
+};
+[[nodiscard]] const UnitFacts& facts_of(Unit unit);
+
+struct Price {
+  Unit unit = Unit::kMultiplyAdd;
+  double (*products)(DType dtype);  ///< of the unit for one multiply-add of the definition
+  int lane_step = 16;               ///< queries of a tile are rounded up to this
+  bool overlaps = false;            ///< products and softmax run side by side
+  bool packs = false;               ///< values (and wider keys) are packed once per band of tiles of queries
+};
+
+/// One product for one of the definition.
+[[nodiscard]] inline double one_product(DType) {
+  return 1;
+}
+
+}  // namespace heed::machine

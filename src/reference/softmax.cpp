@@ -1,0 +1,132 @@
+#include "reference/softmax.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "base/arena.hpp"
+#include "base/threads.hpp"
+#include "state/softmax.hpp"
+
+namespace heed::reference {
+namespace {
+
+double element(const TensorView& tensor, std::int64_t b, std::int64_t h, std::int64_t t, std::int64_t c) {
+  return real_at(tensor, b * tensor.strides[0] + h * tensor.strides[1] + t * tensor.strides[2] + c * tensor.strides[3]);
+}
+
+void put(const TensorSpan& span, std::int64_t b, std::int64_t h, std::int64_t i, double value) {
+  if (!span.given()) return;
+  const std::int64_t at = b * span.strides[0] + h * span.strides[1] + i * span.strides[2];
+  if (span.dtype == DType::kI64)
+    static_cast<std::int64_t*>(span.data)[at] = static_cast<std::int64_t>(value);
+  else
+    store_real(span, at, value);
+}
+
+/// x as the type that holds scores has it: infinite from the middle between its largest number and the next power of two on.
+double held(double x, DType dtype) {
+  constexpr double kBeyondF32 = 0x1.ffffffp127;
+  return dtype != DType::kF64 && std::fabs(x) >= kBeyondF32 ? std::copysign(HUGE_VAL, x) : x;
+}
+
+/// The scaled similarity; NaN where it is beyond that type though q and k are finite.
+double similarity(const problem::Question& question, const Inputs& in, const formula::Place& place, std::int64_t i, std::int64_t j) {
+  double sum = 0;
+  bool finite = true;
+  for (std::int64_t c = 0; c < question.problem.dim; ++c) {
+    const double q = element(in.q, place.b, place.h, i, c), k = element(in.k, place.b, place.g, j, c);
+    finite = finite && std::isfinite(q) && std::isfinite(k);
+    sum += q * k;
+  }
+  const double s = sum * question.scale;
+  return finite && std::isinf(held(s, question.problem.dtype)) ? std::nan("") : s;
+}
+
+/// The final score of one place; -inf where it is hidden.
+double score_at(const problem::Question& question, const Inputs& in, formula::Place place, std::int64_t i, std::int64_t j,
+                std::span<formula::Value> values) {
+  if (!question.formulas.mask.at(place, values).integer) return state::kNothing;
+  place.s = similarity(question, in, place, i, j);
+  const formula::Value score = question.formulas.score.at(place, values);
+  return score.broken < 0 ? held(score.real, question.problem.dtype) : std::nan("");  // an operation on s that has no value
+}
+
+struct Row {
+  std::int64_t b, h, i;
+};
+
+/// What one thread needs: a row of output, a row of scores, the values of the formulas' steps.
+struct Worker {
+  std::span<double> o, s;
+  std::span<formula::Value> values;
+};
+
+void attend_row(const problem::Question& question, const Inputs& in, const Outputs& out, const Row& row, const Worker& worker) {
+  const auto [o, s, values] = worker;
+  const std::int64_t g = question.layout.kv_head(row.h), keys = question.layout.keys;
+  std::fill(o.begin(), o.end(), 0.0);
+  state::SoftmaxState state{.o = o};
+  if (question.has_sink()) state.start_with_sink(question.sink(row.h));
+  state::SoftmaxState alone{.o = {}};  // the keys without the sink: what statistics speak of
+  std::int64_t count = 0;
+  for (std::int64_t j = 0; j < keys; ++j) {
+    const double score = score_at(question, in, question.layout.place(row.b, row.h, row.i, j), row.i, j, values);
+    s[static_cast<std::size_t>(j)] = score;
+    state.absorb(score, [&](std::size_t c) { return element(in.v, row.b, g, j, static_cast<std::int64_t>(c)); });
+    alone.absorb(score, [](std::size_t) { return 0.0; });
+    count += score != state::kNothing;
+  }
+  if (out.o.given()) {
+    const std::int64_t at = row.b * out.o.strides[0] + row.h * out.o.strides[1] + row.i * out.o.strides[2];
+    for (std::size_t c = 0; c < o.size(); ++c) store_real(out.o, at + static_cast<std::int64_t>(c) * out.o.strides[3], state.output(c));
+  }
+  put(out.lse, row.b, row.h, row.i, state.lse());
+  double entropy = 0, squares = 0;
+  for (std::int64_t j = 0; j < keys; ++j) {
+    const double score = s[static_cast<std::size_t>(j)];
+    const double log_p = score - alone.lse(), p = score == state::kNothing ? 0.0 : std::exp(log_p);
+    if (p != 0) entropy -= p * log_p;
+    squares += p * p;
+    if (out.weights.given()) {
+      const std::int64_t at =
+          row.b * out.weights.strides[0] + row.h * out.weights.strides[1] + row.i * out.weights.strides[2] + j * out.weights.strides[3];
+      store_real(out.weights, at, score == state::kNothing ? 0.0 : std::exp(score - state.lse()));
+    }
+  }
+  put(out.maximum, row.b, row.h, row.i, alone.m);
+  put(out.entropy, row.b, row.h, row.i, entropy);
+  put(out.effective, row.b, row.h, row.i, squares == 0 ? 0.0 : 1.0 / squares);
+  put(out.visible, row.b, row.h, row.i, static_cast<double>(count));
+}
+
+std::size_t worker_bytes(const problem::Question& question) {
+  const std::size_t steps = std::max(question.formulas.mask.steps().size(), question.formulas.score.steps().size());
+  return base::rounded(static_cast<std::size_t>(question.problem.value_dim) * sizeof(double)) +
+         base::rounded(static_cast<std::size_t>(question.layout.keys) * sizeof(double)) + base::rounded(steps * sizeof(formula::Value));
+}
+
+}  // namespace
+
+std::int64_t scratch(const problem::Question& question) {
+  return static_cast<std::int64_t>(worker_bytes(question)) * question.threads +
+         static_cast<std::int64_t>(base::rounded(sizeof(Worker) * static_cast<std::size_t>(question.threads)));
+}
+
+void run(const problem::Question& question, const Inputs& in, const Outputs& out) {
+  base::Arena arena(static_cast<std::size_t>(scratch(question)));
+  const std::span<Worker> workers = arena.make<Worker>(static_cast<std::size_t>(question.threads));
+  const std::size_t steps = std::max(question.formulas.mask.steps().size(), question.formulas.score.steps().size());
+  for (Worker& worker : workers) {
+    const auto value_dim = static_cast<std::size_t>(question.problem.value_dim), keys = static_cast<std::size_t>(question.layout.keys);
+    worker = {{arena.take<double>(value_dim), value_dim}, {arena.take<double>(keys), keys}, {arena.take<formula::Value>(steps), steps}};
+  }
+  const std::int64_t queries = question.layout.queries;
+  base::parallel(question.threads, question.layout.batch * question.layout.heads * queries, [&](int index, std::int64_t row) {
+    const Worker& w = workers[static_cast<std::size_t>(index)];
+    const std::int64_t head = row / queries;
+    attend_row(question, in, out, {head / question.layout.heads, head % question.layout.heads, row % queries}, w);
+  });
+}
+
+}  // namespace heed::reference

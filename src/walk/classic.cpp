@@ -1,0 +1,192 @@
+#include "walk/classic.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+
+#include "base/arena.hpp"
+#include "base/threads.hpp"
+#include "walk/double_fold.hpp"
+#include "walk/tile_scores.hpp"
+
+namespace heed::walk {
+namespace {
+
+/// Row r of the S x S matrix is the panel [Tk, 64] of one tile of queries of one head.
+class Classic {
+ public:
+  explicit Classic(const Job& job)
+      : question_(job.question),
+        products_(job.products),
+        in_(job.in),
+        out_(job.out),
+        arena_(bytes(question_, products_)),
+        square_(arena_.take<float>(panel() * static_cast<std::size_t>(rows()))),
+        m_(lines()),
+        l_(lines()),
+        workers_(arena_.make<Worker>(static_cast<std::size_t>(question_.threads), question_, products_, arena_)) {}
+
+  void run() {
+    each_row([this](Worker& w, std::int64_t row) { first_product(w, row); });
+    each_row([this](Worker& w, std::int64_t row) { softmax(w, row); });
+    each_row([this](Worker& w, std::int64_t row) { second_product(w, row); });
+  }
+
+  static std::size_t bytes(const problem::Question& question, const machine::Products& products) {
+    const auto rows = static_cast<std::size_t>(question.layout.batch * question.layout.heads * question.layout.query_tiles());
+    const auto keys = static_cast<std::size_t>(question.layout.keys), threads = static_cast<std::size_t>(question.threads);
+    return base::rounded(rows * keys * kTile * sizeof(float)) + 2 * base::rounded(rows * kTile * sizeof(float)) +
+           threads * Worker::bytes(question, products) + base::rounded(threads * sizeof(Worker));
+  }
+
+ private:
+  struct Worker {
+    TileScores scores;
+    DoubleFold in_double;
+    float *o, *rescale, *v, *s;
+    std::uint8_t* seen;
+
+    static std::size_t bytes(const problem::Question& question, const machine::Products& products) {
+      const auto tile = static_cast<std::size_t>(kTile * question.problem.value_dim) * sizeof(float);
+      return TileScores::bytes(question, products) + 2 * base::rounded(tile) + base::rounded(kTile * sizeof(float)) +
+             base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * kTile) + DoubleFold::bytes(question);
+    }
+    Worker(const problem::Question& question, const machine::Products& products, base::Arena& arena)
+        : scores(question, products, arena),
+          in_double(question, arena),
+          o(arena.take<float>(static_cast<std::size_t>(kTile * question.problem.value_dim))),
+          rescale(arena.take<float>(kTile)),
+          v(arena.take<float>(static_cast<std::size_t>(kTile * question.problem.value_dim))),
+          s(arena.take<float>(kTile * kTile)),
+          seen(arena.take<std::uint8_t>(kTile * kTile)) {
+      std::fill_n(rescale, kTile, 1.0f);
+    }
+  };
+  struct Place {
+    std::int64_t b, h, tile;
+    [[nodiscard]] QueryTile queries(std::int64_t of_head) const {
+      return {.b = b, .h = h, .slot = tile * kTile, .slots = std::min<std::int64_t>(kTile, of_head - tile * kTile)};
+    }
+  };
+
+  [[nodiscard]] std::int64_t rows() const { return question_.layout.batch * question_.layout.heads * question_.layout.query_tiles(); }
+  [[nodiscard]] std::size_t panel() const { return static_cast<std::size_t>(question_.layout.keys) * kTile; }
+  [[nodiscard]] float* lines() { return arena_.take<float>(static_cast<std::size_t>(rows()) * kTile); }
+  [[nodiscard]] float* scores_of(std::int64_t row) const { return square_ + static_cast<std::size_t>(row) * panel(); }
+
+  template <class Function>
+  void each_row(const Function& function) {
+    base::parallel(question_.threads, rows(),
+                   [&](int worker, std::int64_t row) { function(workers_[static_cast<std::size_t>(worker)], row); });
+  }
+
+  Place bind(Worker& w, std::int64_t row) const {
+    const std::int64_t tiles = question_.layout.query_tiles(), head = row / tiles;
+    const Place place{head / question_.layout.heads, head % question_.layout.heads, row % tiles};
+    const QueryTile queries = place.queries(question_.layout.queries);
+    w.scores.load(in_.q, queries);
+    w.scores.bind(in_.q, in_.k, queries);
+    return place;
+  }
+
+  [[nodiscard]] Verdict verdict() const { return question_.formulas.mask.empty() ? Verdict::kFull : Verdict::kPartial; }
+
+  /// S = Q K^T, formulas, mask.
+  void first_product(Worker& w, std::int64_t row) {
+    bind(w, row);
+    for (std::int64_t tile = 0; tile < question_.layout.key_tiles(); ++tile)
+      w.scores.make(tile, verdict(), scores_of(row) + tile * kTile * kTile);
+  }
+
+  /// P = exp(S - m) / l over whole rows; the sink takes part in m and l.
+  void softmax(Worker& w, std::int64_t row) {
+    const Place place = bind(w, row);
+    const int lanes = w.scores.lanes();
+    float *const m = m_ + row * kTile, *const l = l_ + row * kTile;
+    const float sink = question_.has_sink() ? static_cast<float>(question_.sink(place.h)) : -std::numeric_limits<float>::infinity();
+    std::fill_n(m, kTile, sink);
+    std::fill_n(l, kTile, std::isinf(sink) && sink < 0 ? 0.0f : 1.0f);
+    float rescale[kTile];
+    float* const p = scores_of(row);
+    state::absorb(p, static_cast<int>(question_.layout.keys), lanes, {m, l, nullptr}, rescale);
+    for (std::int64_t j = 0; j < question_.layout.keys; ++j) {
+      for (int i = 0; i < lanes; ++i) p[j * kTile + i] /= l[i] == 0.0f ? 1.0f : l[i];
+    }
+    write_rows(place, lanes, m, l, p);
+  }
+
+  void write_rows(const Place& place, int lanes, const float* m, const float* l, const float* p) const {
+    for (int i = 0; i < lanes; ++i) {
+      const std::int64_t query = place.tile * kTile + i;
+      if (out_.lse.given()) {
+        const std::int64_t at = place.b * out_.lse.strides[0] + place.h * out_.lse.strides[1] + query * out_.lse.strides[2];
+        static_cast<float*>(out_.lse.data)[at] = l[i] == 0.0f ? -std::numeric_limits<float>::infinity() : m[i] + std::log(l[i]);
+      }
+      if (!out_.weights.given()) continue;
+      const Dims& strides = out_.weights.strides;
+      float* const to = static_cast<float*>(out_.weights.data) + place.b * strides[0] + place.h * strides[1] + query * strides[2];
+      for (std::int64_t j = 0; j < question_.layout.keys; ++j) to[j * strides[3]] = p[j * kTile + i];
+    }
+  }
+
+  /// O = P V; a row that comes out NaN again with V read only where it is seen, one whose sum left f32 in double.
+  void second_product(Worker& w, std::int64_t row) {
+    if (!out_.o.given()) return;
+    const Place place = bind(w, row);
+    const int value_dim = static_cast<int>(question_.problem.value_dim), lanes = w.scores.lanes();
+    for (const bool careful : {false, true}) {
+      std::fill_n(w.o, kTile * value_dim, 0.0f);
+      for (std::int64_t tile = 0; tile < question_.layout.key_tiles(); ++tile) mix_tile(w, row, place, tile, careful);
+      if (std::none_of(w.o, w.o + kTile * value_dim, [](float value) { return std::isnan(value); })) break;
+    }
+    const std::int64_t at = place.b * out_.o.strides[0] + place.h * out_.o.strides[1] + place.tile * kTile * out_.o.strides[2];
+    machine::finish(
+        {nullptr, w.rescale, w.o}, value_dim, lanes,  // P is divided already: l = 1
+        {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
+    std::uint64_t rows = products_.overflown({nullptr, nullptr, w.o}, value_dim, lanes);
+    for (int i = 0; i < lanes; ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(l_[row * kTile + i])) << i);
+    if (rows != 0) w.in_double.fold(w.scores, in_.v, place.queries(question_.layout.queries), place.tile, rows, {w.s, w.v}, out_.o);
+  }
+
+  void mix_tile(Worker& w, std::int64_t row, const Place& place, std::int64_t tile, bool careful) {
+    const int keys = w.scores.keys(tile), value_dim = static_cast<int>(question_.problem.value_dim), lanes = w.scores.lanes();
+    const base::Rows rows = rows_of(in_.v, place.b, question_.layout.kv_head(place.h)).from(tile * kTile);
+    const machine::Operand v = products_.values(rows, keys, value_dim, w.v);
+    const auto* const values = static_cast<const float*>(v.data);
+    const float* const p = scores_of(row) + tile * kTile * kTile;
+    if (!careful) return machine::mix(p, values, v.stride, value_dim, keys, lanes, w.rescale, w.o);
+    w.scores.make(tile, verdict(), w.s);
+    seen_from_scores(w.s, keys, w.seen);
+    machine::mix_careful(p, w.seen, values, v.stride, value_dim, keys, lanes, w.rescale, w.o);
+  }
+
+  const problem::Question& question_;
+  const machine::Products& products_;
+  const Inputs& in_;
+  const Outputs& out_;
+  base::Arena arena_;
+  float* square_;
+  float *m_, *l_;
+  std::span<Worker> workers_;
+};
+
+}  // namespace
+
+std::string classic_declines(const problem::Question& question) {
+  if (question.problem.dtype == DType::kF64) return "accumulates in float32; f64 asks for double";
+  if (question.problem.statistics) return "keeps no row statistics";
+  return {};
+}
+
+std::int64_t classic_scratch(const problem::Question& question, const machine::Products& products) {
+  return static_cast<std::int64_t>(Classic::bytes(question, products));
+}
+
+void classic(const Job& job) {
+  const problem::Layout& layout = job.question.layout;
+  if (layout.batch == 0 || layout.heads == 0 || layout.queries == 0) return;
+  Classic(job).run();
+}
+
+}  // namespace heed::walk

@@ -1,0 +1,39 @@
+// Walk: in which order tiles of scores are made and used. It speaks the words that it is handed; no machine's name stands in it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <heed/inputs.hpp>
+#include <heed/outputs.hpp>
+
+#include "machine/products.hpp"
+#include "problem/question.hpp"
+
+namespace heed::walk {
+
+struct Job {
+  const problem::Question& question;
+  const machine::Products& products;
+  const Inputs& in;
+  const Outputs& out;
+};
+
+struct Walk {
+  std::string_view name;
+  std::string_view what;     ///< one sentence for people; where any machine speaks, the machine's way stands in it for {}
+  bool any_machine = false;  ///< else the last of the table of machines alone
+  bool fused = false;        ///< memory linear in T
+  bool every_tile = false;   ///< no tile is skipped
+  double slowness = 1;       ///< of everything, for walks that are not meant to be fast
+  int lane_step = 0;         ///< queries of a tile are rounded up to this; 0: as the machine has it
+  std::string (*decline)(const problem::Question& question);                                      ///< empty: accepts
+  std::int64_t (*scratch)(const problem::Question& question, const machine::Products& products);  ///< bytes that run() takes, in one piece
+  void (*run)(const Job& job);
+};
+
+[[nodiscard]] std::span<const Walk> walks();
+
+}  // namespace heed::walk
