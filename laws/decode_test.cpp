@@ -161,9 +161,8 @@ TEST_P(Decode, MoreRowsFallIntoSeveralTiles) {
       problem.kernel = "decode";
       const Plan plan(problem);
       const problem::Question& question = inside(plan).question;
-      EXPECT_EQ(
-          problem::heads_that_share(question.layout, question.tiles.by_head(), inside(plan).choice.kernel->products(dtype).most_lanes),
-          share);
+      EXPECT_EQ(problem::heads_that_share(question.layout, question.tiles.by_head(), inside(plan).choice.kernel->machine->most_lanes),
+                share);
       expect_lawful(of);
     }
   }

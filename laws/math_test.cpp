@@ -59,8 +59,8 @@ Vector modifier(const Expr& expression) {
 
 /// exp(s - 0) as absorb computes it, for s <= 0.
 void absorb_exp(float* tile) {
-  std::vector<float> m(kTile, 0.0F), l(kTile), rescale(kTile);
-  state::absorb(tile, kTile, kTile, {m.data(), l.data(), nullptr}, rescale.data());
+  std::vector<float> state(std::size_t{2} * kTile, 0.0F), rescale(kTile);
+  state::softmax().absorb(tile, kTile, kTile, state.data(), rescale.data());
 }
 
 double ulp_of(double truth) {

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "base/dtype.hpp"
-#include "machine/products.hpp"
+#include "machine/machine.hpp"
 
 namespace heed::machine {
 
@@ -34,7 +34,7 @@ inline bool few_finite(f16 x) {
   return (x.bits & 0x7C00U) != 0x7C00U;
 }
 
-/// Products::clean_values.
+/// Mixing::clean.
 template <class T>
 std::uint64_t few_clean(const Rows& rows, int count, int columns, void* buffer, Operand& clean) {
   auto* const to = static_cast<T*>(buffer);
@@ -52,67 +52,73 @@ std::uint64_t few_clean(const Rows& rows, int count, int columns, void* buffer, 
   return found;
 }
 
-template <class Order>
-void few_merge(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int lanes) {
-  const std::int64_t row = Order::row(value_dim);
+/// Weighing::merge of softmax with the exp of libm: rows so few do not ask for vectors.
+inline void few_merge(float* state, const float* part, int lanes, float* a, float* b) {
   for (int i = 0; i < lanes; ++i) {
-    if (part.m[i] == -INFINITY && part.l[i] == 0.0f) continue;  // nothing seen
-    const float m = std::fmax(state.m[i], part.m[i]);
+    a[i] = 1;
+    b[i] = -0.0f;
+    const float m_part = part[i], l_part = part[kTile + i];
+    if (m_part == -INFINITY && l_part == 0.0f) continue;  // nothing seen
+    const float m = std::fmax(state[i], m_part);
     const float base = m == -INFINITY ? 0.0f : m;
-    const float a = m == state.m[i] ? 1.0f : std::exp(state.m[i] - base), b = m == part.m[i] ? 1.0f : std::exp(part.m[i] - base);
-    state.m[i] = m;
-    state.l[i] = state.l[i] * a + part.l[i] * b;
-    for (std::int64_t c = i * row; c < (i + 1) * row; ++c) state.o[c] = state.o[c] * a + part.o[c] * b;
+    a[i] = m == state[i] ? 1.0f : std::exp(state[i] - base);
+    b[i] = m == m_part ? 1.0f : std::exp(m_part - base);
+    state[i] = m;
+    state[kTile + i] = state[kTile + i] * a[i] + l_part * b[i];
   }
 }
 
 template <class Order>
-void few_adopt(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t lanes, int value_dim) {
+void few_blend(float* o, const float* a, const float* part, const float* b, int value_dim, int lanes) {
+  const std::int64_t row = Order::row(value_dim);
+  for (int i = 0; i < lanes; ++i) {
+    for (std::int64_t c = i * row; c < (i + 1) * row; ++c) o[c] = o[c] * a[i] + part[c] * b[i];
+  }
+}
+
+template <class Order>
+void few_adopt(float* o, const float* exact, std::uint64_t lanes, int value_dim) {
   for (int i = 0; i < kFewLanes; ++i) {
     if (!(lanes >> i & 1)) continue;
-    state.m[i] = exact.m[i];
-    state.l[i] = exact.l[i];
-    for (int c = 0; c < value_dim; ++c) state.o[i * Order::row(value_dim) + Order::place(c)] = exact.o[std::int64_t{c} * kTile + i];
+    for (int c = 0; c < value_dim; ++c) o[i * Order::row(value_dim) + Order::place(c)] = exact[std::int64_t{c} * kTile + i];
   }
 }
 
 /// Rows that are not finite; where denormals are flushed, also rows so small that it could be felt. Columns beyond Dv hold 0, or NaN with
 /// the rest.
 template <class Order, bool FlushesDenormals>
-std::uint64_t few_suspects(const SoftmaxRows& state, int value_dim, int lanes) {
+std::uint64_t few_suspects(const float* o, std::uint64_t begun, int value_dim, int lanes) {
   const std::int64_t row = Order::row(value_dim);
   std::uint64_t found = 0;
   for (int i = 0; i < lanes; ++i) {
     int beyond = 0, sizeable = 0;
     for (std::int64_t c = i * row; c < (i + 1) * row; ++c) {
-      beyond += state.o[c] - state.o[c] != 0;
-      sizeable += state.o[c] > 0x1p-100f || state.o[c] < -0x1p-100f;
+      beyond += o[c] - o[c] != 0;
+      sizeable += o[c] > 0x1p-100f || o[c] < -0x1p-100f;
     }
-    const bool begun = state.m[i] != -INFINITY;
-    if (beyond != 0 || (FlushesDenormals && begun && sizeable == 0)) found |= std::uint64_t{1} << i;
+    if (beyond != 0 || (FlushesDenormals && (begun >> i & 1) && sizeable == 0)) found |= std::uint64_t{1} << i;
   }
   return found;
 }
 
 /// Rows of O that are not finite.
 template <class Order>
-std::uint64_t few_overflown(const SoftmaxRows& state, int value_dim, int lanes) {
+std::uint64_t few_overflown(const float* o, int value_dim, int lanes) {
   std::uint64_t found = 0;
   for (int i = 0; i < lanes; ++i) {
     int beyond = 0;
-    for (int c = 0; c < value_dim; ++c) beyond += !std::isfinite(state.o[i * Order::row(value_dim) + Order::place(c)]);
+    for (int c = 0; c < value_dim; ++c) beyond += !std::isfinite(o[i * Order::row(value_dim) + Order::place(c)]);
     found |= static_cast<std::uint64_t>(beyond != 0) << i;
   }
   return found;
 }
 
 template <class Order>
-void few_finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out) {
+void few_finish(const float* o, const float* divisor, int value_dim, int first, int lanes, const OutputRows& out) {
   for (int i = 0; i < lanes; ++i) {
-    const float* const o = state.o + (first + i) * Order::row(value_dim);
-    const float l = state.l[first + i] == 0.0f ? 1.0f : state.l[first + i];
+    const float* const row = o + (first + i) * Order::row(value_dim);
     for (int c = 0; c < value_dim; ++c) {
-      const float value = o[Order::place(c)] / l;
+      const float value = row[Order::place(c)] / divisor[first + i];
       const std::int64_t at = i * out.row_stride + c * out.column_stride;
       if (out.dtype == DType::kF32)
         static_cast<float*>(out.data)[at] = value;

@@ -20,7 +20,6 @@ using base::kTile;
 using base::OutputRows;
 using base::Rows;
 using state::DoubleRows;
-using state::SoftmaxRows;
 
 /// scale = of_query * of_score. It multiplies q where that cannot leave f32 (|scale| <= 1), else the finished similarity: whatever the
 /// data, no factor takes a product beyond f32 that is within it.
@@ -54,7 +53,9 @@ void absorb_double(const float* s, int keys, int lanes, const DoubleRows& state,
 /// mix in double, over the places where S is not -inf alone.
 void mix_double(const double* p, const float* s, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
                 const double* rescale, double* o);
-/// out[i, c] = O[c, i] / l[i], rounded to nearest even; rows that saw nothing (l = 0 or O untouched by any key) give 0.
-void finish(const SoftmaxRows& state, int value_dim, int lanes, const OutputRows& out);
+/// O <- a O + b O', on [Dv, 64].
+void blend(float* o, const float* a, const float* part, const float* b, int value_dim, int lanes);
+/// out[i, c] = O[c, first + i] / divisor[first + i], rounded to nearest even, for `lanes` lanes of O as [Dv, 64].
+void finish(const float* o, const float* divisor, int value_dim, int first, int lanes, const OutputRows& out);
 
 }  // namespace heed::machine

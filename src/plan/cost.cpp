@@ -42,18 +42,18 @@ double operations_of(const formula::TileProgram& program) {
 
 Work work_of(const problem::Question& question, const Kernel& kernel) {
   const machine::Price& price = kernel.machine->price;
-  const machine::Products& products = kernel.products(question.problem.dtype);
+  const machine::Words words = kernel.words(question.problem.dtype);
   const Problem& p = question.problem;
   const TileCounts& counts = question.tiles.counts();
   const std::int64_t heads = kernel.walk->every_tile ? 1
                                                      : problem::heads_that_share(question.layout, question.tiles.by_head(),
-                                                                                 products.most_lanes);  // that share a tile
+                                                                                 words.most_lanes);  // that share a tile
   const double tiles = number(kernel.walk->every_tile ? counts.total() : counts.partial + counts.full) / number(heads);
   const double pairs = tiles * base::kTile * lanes_of(question, heads, kernel.walk->lane_step ? kernel.walk->lane_step : price.lane_step);
   const double width = number(p.dim + p.value_dim), element = number(size_of(p.dtype));
   const double altering = operations_of(question.formulas.score_program), hiding = operations_of(question.formulas.mask_program);
   const double partly = tiles > 0 ? number(counts.partial) / number(std::max<std::int64_t>(1, counts.total() - counts.empty)) : 0;
-  const double band = std::clamp(number(question.layout.query_tiles()), 1.0, number(products.query_tiles));
+  const double band = std::clamp(number(question.layout.query_tiles()), 1.0, number(kernel.machine->query_tiles));
   Work work;
   work.flop = 2 * width * pairs * price.products(p.dtype);
   work.exps = pairs * (1 + (altering + partly * hiding) / kSoftmaxOperations);

@@ -15,7 +15,7 @@ constexpr walk::Walk kReference{
     .slowness = 1000,
     .lane_step = 1,
     .decline = [](const problem::Question&) { return std::string(); },
-    .scratch = [](const problem::Question& question, const machine::Products&) { return reference::scratch(question); },
+    .scratch = [](const problem::Question& question, const machine::Words&) { return reference::scratch(question); },
     .run = [](const walk::Job& job) { reference::run(job.question, job.in, job.out); }};
 
 std::string what_of(const walk::Walk& walk, const machine::Machine& machine) {
@@ -51,11 +51,12 @@ std::string Kernel::decline(const problem::Question& question) const {
 }
 
 std::int64_t Kernel::scratch(const problem::Question& question) const {
-  return walk->scratch(question, products(question.problem.dtype));
+  return walk->scratch(question, words(question.problem.dtype));
 }
 
 void Kernel::run(const problem::Question& question, const Inputs& inputs, const Outputs& outputs) const {
-  walk->run({question, products(question.problem.dtype), inputs, outputs});
+  const machine::Words spoken = words(question.problem.dtype);
+  walk->run({question, spoken, inputs, outputs});
 }
 
 std::span<const Kernel> kernels() {

@@ -20,8 +20,8 @@ struct Kernel {
   const walk::Walk* walk;
 
   [[nodiscard]] bool fused() const { return walk->fused; }
-  /// What walks of this kernel multiply with, census of its plans included.
-  [[nodiscard]] const machine::Products& products(DType dtype) const { return machine->products(dtype); }
+  /// What walks of this kernel speak, census of its plans included.
+  [[nodiscard]] machine::Words words(DType dtype) const { return machine::words_of(*machine, dtype); }
   /// What this processor lacks; empty: nothing.
   [[nodiscard]] std::string missing() const { return machine->missing == nullptr ? std::string() : machine->missing(); }
   /// Empty: accepts.

@@ -1,12 +1,14 @@
-// The words between the two products, on a tile of scores in L1: absorb, weigh, tally, merge. Queries are lanes, so nothing here
+// The words between the two products, on a tile of scores in L1: absorb, merge, weights, tally. Queries are lanes, so nothing here
 // crosses lanes. Cost of absorb: two passes, about 18 operations per vector of scores.
 //
 // Numerics: float32 throughout; exp to 1.5 units in the last place; a row that has seen nothing has m = -inf and subtracts 0 instead,
 // so that -inf - -inf never happens; NaN and +inf scores make their own row NaN.
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
 #include "base/targets.hpp"
+#include "base/tile.hpp"
 #include "state/weighing.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -46,10 +48,11 @@ HWY_INLINE VF column_maximum(const float* s, int keys, int lane, VF m) {
   return m;
 }
 
-void Absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale) {
+void Absorb(float* s, int keys, int lanes, float* state, float* rescale) {
   const DF d;
+  float *const top = state, *const sums = state + 64;
   for_lanes(lanes, [&](int lane) {
-    const VF before = hn::LoadU(d, state.m + lane);
+    const VF before = hn::LoadU(d, top + lane);
     const VF m = column_maximum(s, keys, lane, before);
     const VF base = finite_base(m);
     VF sum = hn::Zero(d);
@@ -61,8 +64,8 @@ void Absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* resc
     // m = before gives exactly 1, also for a row that has seen nothing (-inf - 0 would give 0).
     const VF shrink = hn::IfThenElse(hn::Eq(m, before), hn::Set(d, 1.0f), exp_of_negative(d, hn::Sub(before, base)));
     hn::StoreU(shrink, d, rescale + lane);
-    hn::StoreU(m, d, state.m + lane);
-    hn::StoreU(hn::MulAdd(hn::LoadU(d, state.l + lane), shrink, sum), d, state.l + lane);
+    hn::StoreU(m, d, top + lane);
+    hn::StoreU(hn::MulAdd(hn::LoadU(d, sums + lane), shrink, sum), d, sums + lane);
   });
 }
 
@@ -132,23 +135,21 @@ void Tally(const float* s, int keys, int lanes, const TallyRows& tally) {
   });
 }
 
-void Merge(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int lanes) {
+void Merge(float* state, const float* part, int lanes, float* a, float* b) {
   const DF d;
   for_lanes(lanes, [&](int lane) {
-    const VF m_state = hn::LoadU(d, state.m + lane), m_part = hn::LoadU(d, part.m + lane);
+    const VF m_state = hn::LoadU(d, state + lane), m_part = hn::LoadU(d, part + lane);
+    const VF l_state = hn::LoadU(d, state + 64 + lane), l_part = hn::LoadU(d, part + 64 + lane);
     // A row of NaN scores has m = -inf as well, but a sum that is NaN.
-    const auto nothing = hn::And(hn::Eq(m_part, minus_infinity()), hn::Eq(hn::LoadU(d, part.l + lane), hn::Zero(d)));
+    const auto nothing = hn::And(hn::Eq(m_part, minus_infinity()), hn::Eq(l_part, hn::Zero(d)));
     const VF m = hn::Max(m_state, m_part);
     const VF base = finite_base(m);
-    const VF a = hn::IfThenElse(hn::Eq(m, m_state), hn::Set(d, 1.0f), exp_of_negative(d, hn::Sub(m_state, base)));
-    const VF b = hn::IfThenElse(hn::Eq(m, m_part), hn::Set(d, 1.0f), exp_of_negative(d, hn::Sub(m_part, base)));
-    const auto join = [&](const float* with, float* into) {
-      const VF old = hn::LoadU(d, into + lane);
-      hn::StoreU(hn::IfThenElse(nothing, old, hn::MulAdd(hn::LoadU(d, with + lane), b, hn::Mul(old, a))), d, into + lane);
-    };
-    join(part.l, state.l);
-    for (int c = 0; c < value_dim; ++c) join(part.o + c * 64, state.o + c * 64);
-    hn::StoreU(m, d, state.m + lane);
+    const VF of_state = hn::IfThenElse(hn::Eq(m, m_state), hn::Set(d, 1.0f), exp_of_negative(d, hn::Sub(m_state, base)));
+    const VF of_part = hn::IfThenElse(hn::Eq(m, m_part), hn::Set(d, 1.0f), exp_of_negative(d, hn::Sub(m_part, base)));
+    hn::StoreU(hn::IfThenElse(nothing, hn::Set(d, 1.0f), of_state), d, a + lane);
+    hn::StoreU(hn::IfThenElse(nothing, hn::Set(d, -0.0f), of_part), d, b + lane);
+    hn::StoreU(hn::IfThenElse(nothing, l_state, hn::MulAdd(l_part, of_part, hn::Mul(l_state, of_state))), d, state + 64 + lane);
+    hn::StoreU(m, d, state + lane);
   });
 }
 
@@ -157,21 +158,69 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace heed::state {
+
+using base::kTile;
+
 HWY_EXPORT(Absorb);
 HWY_EXPORT(Weigh);
 HWY_EXPORT(Tally);
 HWY_EXPORT(Merge);
-void absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale) {
-  HWY_DYNAMIC_DISPATCH(Absorb)(s, keys, lanes, state, rescale);
-}
-void weigh(const float* lse, int keys, int lanes, float* s) {
-  HWY_DYNAMIC_DISPATCH(Weigh)(lse, keys, lanes, s);
-}
+
 void tally(const float* s, int keys, int lanes, const TallyRows& rows) {
   HWY_DYNAMIC_DISPATCH(Tally)(s, keys, lanes, rows);
 }
-void merge(const SoftmaxRows& state, const SoftmaxRows& part, int value_dim, int lanes) {
-  HWY_DYNAMIC_DISPATCH(Merge)(state, part, value_dim, lanes);
+
+namespace {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+void start(float* state, const float* sinks) {
+  for (int i = 0; i < kTile; ++i) {
+    state[i] = sinks == nullptr ? kMinusInfinity : sinks[i];
+    state[kTile + i] = state[i] == kMinusInfinity ? 0.0f : 1.0f;
+  }
 }
+
+std::uint64_t begun(const float* state, int lanes) {
+  std::uint64_t found = 0;
+  for (int i = 0; i < lanes; ++i) found |= static_cast<std::uint64_t>(state[i] != kMinusInfinity) << i;
+  return found;
+}
+
+void finish(const float* state, int lanes, float* divisor, float* lse) {
+  for (int i = 0; i < lanes; ++i) {
+    const float m = state[i], l = state[kTile + i];
+    divisor[i] = l == 0.0f ? 1.0f : l;
+    if (lse != nullptr) lse[i] = l == 0.0f ? kMinusInfinity : m + std::log(l);
+  }
+}
+
+constexpr Weighing kWeighings[] = {
+    {.name = "softmax",
+     .text = "exp(s - L)",
+     .lines = 2,
+     .sinks = true,
+     .start = start,
+     .absorb = [](float* s, int keys, int lanes, float* state,
+                  float* rescale) { HWY_DYNAMIC_DISPATCH(Absorb)
+                                    (s, keys, lanes, state, rescale); },
+     .merge = [](float* state, const float* part, int lanes, float* a, float* b) { HWY_DYNAMIC_DISPATCH(Merge)
+                                                                                   (state, part, lanes, a, b); },
+     .begun = begun,
+     .finish = finish,
+     .weights = [](float* s, int keys, int lanes, const float* lse) { HWY_DYNAMIC_DISPATCH(Weigh)
+                                                                      (lse, keys, lanes, s); }},
+};
+
+}  // namespace
+
+std::span<const Weighing> weighings() {
+  return kWeighings;
+}
+
+const Weighing& softmax() {
+  return kWeighings[0];
+}
+
 }  // namespace heed::state
 #endif

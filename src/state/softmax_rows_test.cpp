@@ -53,9 +53,37 @@ bool same_bits(float a, float b) {
 /// m, l, o of 64 rows.
 struct State {
   explicit State(int value_dim = 0) : m(kTile, -kInf), l(kTile, 0), o(static_cast<std::size_t>(value_dim * kTile), 0) {}
-  SoftmaxRows rows() { return {m.data(), l.data(), o.data()}; }
   Floats m, l, o;
 };
+
+/// m and l as the weighing keeps them, and back.
+Floats lines_of(const State& state) {
+  Floats lines(state.m);
+  lines.insert(lines.end(), state.l.begin(), state.l.end());
+  return lines;
+}
+void take_lines(const Floats& lines, State& state) {
+  state.m.assign(lines.begin(), lines.begin() + kTile);
+  state.l.assign(lines.begin() + kTile, lines.end());
+}
+void absorb(Floats& s, int keys, int lanes, State& state, Floats& rescale) {
+  Floats lines = lines_of(state);
+  softmax().absorb(s.data(), keys, lanes, lines.data(), rescale.data());
+  take_lines(lines, state);
+}
+/// state <- state merged with part, O as the factors say.
+void merge(State& state, const State& part, int value_dim, int lanes) {
+  Floats lines = lines_of(state), a(kTile, kNaN), b(kTile, kNaN);
+  softmax().merge(lines.data(), lines_of(part).data(), lanes, a.data(), b.data());
+  take_lines(lines, state);
+  for (int c = 0; c < value_dim; ++c) {
+    for (int i = 0; i < lanes; ++i) {
+      const auto lane = static_cast<std::size_t>(i);
+      float& o = state.o[at(c, i)];
+      o = o * a[lane] + part.o[at(c, i)] * b[lane];
+    }
+  }
+}
 
 void expect_rows_equal(const Floats& a, const Floats& b, int lanes, const char* what) {
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -85,14 +113,14 @@ TEST_P(RowWord, AbsorbIsTheOnlineSoftmax) {
   const auto tiles = tiles_of(random_);
   for (const int lanes : kSomeLanes) {
     State state;
-    std::vector<state::SoftmaxState> truth(static_cast<std::size_t>(lanes));
+    std::vector<SoftmaxState> truth(static_cast<std::size_t>(lanes));
     for (const auto& [keys, scores] : tiles) {
       Floats s = scores, rescale(kTile, kNaN);
       const Floats m = state.m;
-      state::absorb(s.data(), keys, lanes, state.rows(), rescale.data());
+      absorb(s, keys, lanes, state, rescale);
       for (int i = 0; i < lanes; ++i) {
         const auto lane = static_cast<std::size_t>(i);
-        state::SoftmaxState& row = truth[lane];
+        SoftmaxState& row = truth[lane];
         for (int j = 0; j < keys; ++j) row.absorb(wide(scores[at(j, i)]), [](std::size_t) { return 0.0; });
         EXPECT_EQ(wide(state.m[lane]), row.m);
         EXPECT_NEAR(wide(state.l[lane]), row.l, 1e-5 * row.l);
@@ -120,8 +148,8 @@ TEST_P(RowWord, AbsorbLanesDoNotTouchEachOther) {
       for (std::size_t place = 0; place < blind.size(); ++place) {
         if (static_cast<int>(place % kTile) >= lanes) blind[place] = kNaN;
       }
-      state::absorb(s.data(), keys, 64, together.rows(), first.data());
-      state::absorb(blind.data(), keys, lanes, alone.rows(), second.data());
+      absorb(s, keys, 64, together, first);
+      absorb(blind, keys, lanes, alone, second);
       expect_rows_equal(s, blind, lanes, "P");
       expect_rows_equal(first, second, lanes, "rescale");
       expect_rows_equal(together.m, alone.m, lanes, "m");
@@ -137,16 +165,16 @@ TEST_P(RowWord, NaNAndPlusInfinityMakeTheirRowNaN) {
       for (int step = 0; step < 3; ++step) {
         Floats s(5 * kTile, -1), rescale(kTile);
         if (step == when) s[at(2, 17)] = bad;
-        state::absorb(s.data(), 5, 64, state.rows(), rescale.data());
+        absorb(s, 5, 64, state, rescale);
       }
       for (int i = 0; i < kTile; ++i) EXPECT_EQ(std::isnan(state.l[static_cast<std::size_t>(i)]), i == 17) << bad << " in tile " << when;
     }
   }
   State blind;
   Floats s(3 * kTile, kNaN), rescale(kTile);
-  state::absorb(s.data(), 3, 64, blind.rows(), rescale.data());
+  absorb(s, 3, 64, blind, rescale);
   std::fill(s.begin(), s.end(), 1.0F);
-  state::absorb(s.data(), 3, 64, blind.rows(), rescale.data());
+  absorb(s, 3, 64, blind, rescale);
   EXPECT_TRUE(std::isnan(blind.l[5]));
 }
 
@@ -157,7 +185,7 @@ TEST_P(RowWord, WeighGivesTheWeights) {
       Floats s = before, lse = draw(kTile, 4);
       for (int j = 0; j < keys; ++j) s[at(j, 0)] = -kInf;
       lse[2] = -kInf;  // saw nothing
-      state::weigh(lse.data(), keys, lanes, s.data());
+      softmax().weights(s.data(), keys, lanes, lse.data());
       for (int j = 0; j < keys; ++j) {
         for (int i = 0; i < lanes; ++i) {
           const bool nothing = i == 0 || i == 2;
@@ -174,7 +202,7 @@ TEST_P(RowWord, WeighGivesTheWeights) {
 struct Tallies {
   Tallies() : m(kTile, -kInf), l(kTile), e(kTile), l2(kTile), n(kTile) {}
   TallyRows rows() { return {m.data(), l.data(), e.data(), l2.data(), n.data()}; }
-  [[nodiscard]] state::Tally row(int i) const {
+  [[nodiscard]] Tally row(int i) const {
     const auto lane = static_cast<std::size_t>(i);
     return {.m = m[lane], .l = l[lane], .e = e[lane], .l2 = l2[lane], .n = n[lane]};
   }
@@ -186,7 +214,7 @@ TEST_P(RowWord, TallyIsTheDirectFormula) {
   const auto tiles = tiles_of(random_);
   for (const int lanes : kSomeLanes) {
     Tallies tallies;
-    for (const auto& [keys, s] : tiles) state::tally(s.data(), keys, lanes, tallies.rows());
+    for (const auto& [keys, s] : tiles) tally(s.data(), keys, lanes, tallies.rows());
     for (int i = 0; i < lanes; ++i) {
       double m = -HUGE_VAL, l = 0, e = 0, l2 = 0;
       std::int64_t n = 0;
@@ -205,7 +233,7 @@ TEST_P(RowWord, TallyIsTheDirectFormula) {
         l2 += p * p;
         ++n;
       });
-      const state::Tally row = tallies.row(i);
+      const Tally row = tallies.row(i);
       EXPECT_EQ(wide(row.m), m);
       EXPECT_EQ(row.n, n);
       EXPECT_NEAR(wide(row.l), l, 1e-5 * l);
@@ -221,7 +249,7 @@ TEST_P(RowWord, TallyOfScoresFurtherApartThanAnyFloatAndOfNaN) {
     Floats s(kTile, score);
     s[9] = score < 0 ? kNaN : 1;
     s[10] = kInf;
-    state::tally(s.data(), 1, 64, tallies.rows());
+    tally(s.data(), 1, 64, tallies.rows());
   }
   EXPECT_FLOAT_EQ(tallies.row(0).entropy(), std::log(2.0F));
   EXPECT_EQ(tallies.row(0).effective(), 2);
@@ -241,8 +269,8 @@ TEST_P(RowWord, TallyLanesDoNotTouchEachOther) {
       for (std::size_t place = 0; place < blind.size(); ++place) {
         if (static_cast<int>(place % kTile) >= lanes) blind[place] = kNaN;
       }
-      state::tally(s.data(), keys, 64, together.rows());
-      state::tally(blind.data(), keys, lanes, alone.rows());
+      tally(s.data(), keys, 64, together.rows());
+      tally(blind.data(), keys, lanes, alone.rows());
     }
     expect_rows_equal(together.m, alone.m, lanes, "m");
     expect_rows_equal(together.l, alone.l, lanes, "l");
@@ -272,12 +300,12 @@ TEST_P(RowWord, MergeOfTwoStates) {
   second.m[3] = second.l[3] = 2;  // seen by the second alone
   for (const int lanes : kSomeLanes) {
     State merged = first, part = second;
-    state::merge(merged.rows(), part.rows(), value_dim, lanes);
+    merge(merged, part, value_dim, lanes);
     for (int i = 0; i < lanes; ++i) {
       const auto lane = static_cast<std::size_t>(i);
       std::vector<double> o(value_dim);
       for (int c = 0; c < value_dim; ++c) o[static_cast<std::size_t>(c)] = wide(first.o[at(c, i)]);
-      state::SoftmaxState truth{.m = wide(first.m[lane]), .l = wide(first.l[lane]), .o = o};
+      SoftmaxState truth{.m = wide(first.m[lane]), .l = wide(first.l[lane]), .o = o};
       truth.merge(wide(second.m[lane]), wide(second.l[lane]), [&](std::size_t c) { return wide(second.o[at(static_cast<int>(c), i)]); });
       EXPECT_EQ(wide(merged.m[lane]), truth.m);
       EXPECT_NEAR(wide(merged.l[lane]), truth.l, 1e-6 * truth.l);
@@ -297,9 +325,12 @@ TEST_P(RowWord, MergingTheIdentityChangesNoBit) {
   some.m[8] = -kInf;  // NaN scores alone
   some.l[8] = kNaN;
   some.o[at(0, 8)] = some.o[at(2, 5)] = kNaN;
+  some.o[at(1, 9)] = -0.0F;
   State merged = some;
-  state::merge(merged.rows(), nothing.rows(), value_dim, 64);
-  state::merge(into.rows(), some.rows(), value_dim, 64);
+  merge(merged, nothing, value_dim, 64);
+  merge(into, some, value_dim, 64);
+  EXPECT_TRUE(std::signbit(merged.o[at(1, 9)]));
+  into.o[at(1, 9)] = -0.0F;  // a sum that begins at 0
   for (const State* state : {&merged, &into}) {
     for (std::size_t i = 0; i < kTile; ++i) {
       const auto equal = [](float a, float b) { return same_bits(a, b) || (std::isnan(a) && std::isnan(b)); };
@@ -320,7 +351,7 @@ TEST_P(RowWord, MergeKeepsNaN) {
       bad.m[4] = m;
       bad.l[4] = bad.o[4] = kNaN;
       State& state = bad_part ? good : bad;
-      state::merge(state.rows(), (bad_part ? bad : good).rows(), 1, 64);
+      merge(state, (bad_part ? bad : good), 1, 64);
       for (std::size_t i = 0; i < kTile; ++i) {
         EXPECT_EQ(std::isnan(state.l[i]), i == 4) << m;
         EXPECT_EQ(std::isnan(state.o[i]), i == 4) << m;

@@ -55,31 +55,31 @@ struct Scratch {
   std::array<Norm, kTile> norms{};  // of the rows that are bound
   std::array<double, kTile> sums{};
 
-  static std::size_t bytes(const problem::Question& question, const machine::Products& products) {
-    return TileScores::bytes(question, products) + base::rounded(kTile * kTile * sizeof(float)) + 4 * base::rounded(kTile * sizeof(float));
+  static std::size_t bytes(const problem::Question& question, const machine::Words& words) {
+    return TileScores::bytes(question, words) + base::rounded(kTile * kTile * sizeof(float)) + 4 * base::rounded(kTile * sizeof(float));
   }
-  Scratch(const problem::Question& question, const machine::Products& products, base::Arena& arena)
-      : scores(question, products, arena),
+  Scratch(const problem::Question& question, const machine::Words& words, base::Arena& arena)
+      : scores(question, words, arena),
         s(arena.take<float>(kTile * kTile)),
         base(arena.take<float>(kTile)),
-        m(arena.take<float>(kTile)),
-        l(arena.take<float>(kTile)),
+        m(arena.take<float>(2 * kTile)),
+        l(m + kTile),
         rescale(arena.take<float>(kTile)) {}
 };
 
 class Census {
  public:
-  Census(const problem::Question& question, const machine::Products& products, const TensorView& q, const TensorView& k,
-         const TensorView& lse, const CensusOutputs& out)
+  Census(const problem::Question& question, const machine::Words& words, const TensorView& q, const TensorView& k, const TensorView& lse,
+         const CensusOutputs& out)
       : question_(question),
-        products_(products),
+        words_(words),
         q_(q),
         k_(k),
         lse_(lse),
         out_(out),
-        arena_(Scratch::bytes(question, products_) * static_cast<std::size_t>(question.threads) +
+        arena_(Scratch::bytes(question, words_) * static_cast<std::size_t>(question.threads) +
                base::rounded(sizeof(Scratch) * static_cast<std::size_t>(question.threads))),
-        scratch_(arena_.make<Scratch>(static_cast<std::size_t>(question.threads), question, products_, arena_)) {}
+        scratch_(arena_.make<Scratch>(static_cast<std::size_t>(question.threads), question, words_, arena_)) {}
 
   void run() {
     if (out_.received.given() || out_.seen_by.given() || out_.map.given()) reduce_heads();
@@ -138,7 +138,7 @@ class Census {
     std::array<float, kTile> before{};
     std::copy_n(w.m, kTile, before.data());
     std::fill_n(w.l, kTile, 0.0f);
-    state::absorb(s, keys, lanes, {w.m, w.l, nullptr}, w.rescale);
+    words_.weighing.absorb(s, keys, lanes, w.m, w.rescale);
     for (int i = 0; i < lanes; ++i) {
       const auto at = static_cast<std::size_t>(i);
       if (w.m[i] != before[at]) w.sums[at] *= std::exp(static_cast<double>(before[at]) - static_cast<double>(w.m[i]));
@@ -157,7 +157,7 @@ class Census {
         if (s != kMinusInfinity) s = norm.base;
       }
     }
-    state::weigh(w.base, keys, lanes, w.s);
+    words_.weighing.weights(w.s, keys, lanes, w.base);
     if (out_.part) return;
     std::array<float, kTile> share{};
     std::transform(w.norms.begin(), w.norms.end(), share.begin(), [](const Norm& norm) { return norm.share; });
@@ -344,7 +344,7 @@ class Census {
   }
 
   void chosen_rows() {
-    const std::int64_t together = products_.most_lanes, groups = (static_cast<std::int64_t>(out_.rows.size()) + together - 1) / together;
+    const std::int64_t together = words_.most_lanes, groups = (static_cast<std::int64_t>(out_.rows.size()) + together - 1) / together;
     base::parallel(question_.threads, heads() * groups, [&](int worker, std::int64_t task) {
       const auto first = static_cast<std::size_t>(task % groups * together);
       chosen_group(scratch_[static_cast<std::size_t>(worker)], head(task / groups), first,
@@ -419,7 +419,7 @@ class Census {
   }
 
   const problem::Question& question_;
-  const machine::Products& products_;
+  const machine::Words& words_;
   const TensorView &q_, &k_, &lse_;
   const CensusOutputs& out_;
   base::Arena arena_;
@@ -465,7 +465,7 @@ void census(const Plan& plan, const TensorView& q, const TensorView& k, const Te
   const problem::Question& question = inside(plan).question;
   walk::check(question, q, k, lse, outputs);
   if (question.layout.batch * question.layout.heads == 0) return;
-  walk::Census(question, inside(plan).choice.kernel->products(question.problem.dtype), q, k, lse, outputs).run();
+  walk::Census(question, inside(plan).choice.kernel->words(question.problem.dtype), q, k, lse, outputs).run();
 }
 
 }  // namespace heed

@@ -13,19 +13,20 @@
 namespace heed::walk {
 namespace {
 
+constexpr int kMostLines = 2;  // of a state
+
 /// Row r of the S x S matrix is the panel [Tk, 64] of one tile of queries of one head.
 class Classic {
  public:
   explicit Classic(const Job& job)
       : question_(job.question),
-        products_(job.products),
+        words_(job.words),
         in_(job.in),
         out_(job.out),
-        arena_(bytes(question_, products_)),
+        arena_(bytes(question_, words_)),
         square_(arena_.take<float>(panel() * static_cast<std::size_t>(rows()))),
-        m_(lines()),
-        l_(lines()),
-        workers_(arena_.make<Worker>(static_cast<std::size_t>(question_.threads), question_, products_, arena_)) {}
+        divisors_(lines()),
+        workers_(arena_.make<Worker>(static_cast<std::size_t>(question_.threads), question_, words_, arena_)) {}
 
   void run() {
     each_row([this](Worker& w, std::int64_t row) { first_product(w, row); });
@@ -33,11 +34,11 @@ class Classic {
     each_row([this](Worker& w, std::int64_t row) { second_product(w, row); });
   }
 
-  static std::size_t bytes(const problem::Question& question, const machine::Products& products) {
+  static std::size_t bytes(const problem::Question& question, const machine::Words& words) {
     const auto rows = static_cast<std::size_t>(question.layout.batch * question.layout.heads * question.layout.query_tiles());
     const auto keys = static_cast<std::size_t>(question.layout.keys), threads = static_cast<std::size_t>(question.threads);
-    return base::rounded(rows * keys * kTile * sizeof(float)) + 2 * base::rounded(rows * kTile * sizeof(float)) +
-           threads * Worker::bytes(question, products) + base::rounded(threads * sizeof(Worker));
+    return base::rounded(rows * keys * kTile * sizeof(float)) + base::rounded(rows * kTile * sizeof(float)) +
+           threads * Worker::bytes(question, words) + base::rounded(threads * sizeof(Worker));
   }
 
  private:
@@ -47,13 +48,13 @@ class Classic {
     float *o, *rescale, *v, *s;
     std::uint8_t* seen;
 
-    static std::size_t bytes(const problem::Question& question, const machine::Products& products) {
+    static std::size_t bytes(const problem::Question& question, const machine::Words& words) {
       const auto tile = static_cast<std::size_t>(kTile * question.problem.value_dim) * sizeof(float);
-      return TileScores::bytes(question, products) + 2 * base::rounded(tile) + base::rounded(kTile * sizeof(float)) +
+      return TileScores::bytes(question, words) + 2 * base::rounded(tile) + base::rounded(kTile * sizeof(float)) +
              base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * kTile) + DoubleFold::bytes(question);
     }
-    Worker(const problem::Question& question, const machine::Products& products, base::Arena& arena)
-        : scores(question, products, arena),
+    Worker(const problem::Question& question, const machine::Words& words, base::Arena& arena)
+        : scores(question, words, arena),
           in_double(question, arena),
           o(arena.take<float>(static_cast<std::size_t>(kTile * question.problem.value_dim))),
           rescale(arena.take<float>(kTile)),
@@ -103,25 +104,24 @@ class Classic {
   void softmax(Worker& w, std::int64_t row) {
     const Place place = bind(w, row);
     const int lanes = w.scores.lanes();
-    float *const m = m_ + row * kTile, *const l = l_ + row * kTile;
-    const float sink = question_.has_sink() ? static_cast<float>(question_.sink(place.h)) : -std::numeric_limits<float>::infinity();
-    std::fill_n(m, kTile, sink);
-    std::fill_n(l, kTile, std::isinf(sink) && sink < 0 ? 0.0f : 1.0f);
-    float rescale[kTile];
-    float* const p = scores_of(row);
-    state::absorb(p, static_cast<int>(question_.layout.keys), lanes, {m, l, nullptr}, rescale);
+    float sinks[kTile], rescale[kTile], lse[kTile], state[kMostLines * kTile];
+    if (question_.has_sink()) std::fill_n(sinks, kTile, static_cast<float>(question_.sink(place.h)));
+    words_.weighing.start(state, question_.has_sink() ? sinks : nullptr);
+    float *const p = scores_of(row), *const divisor = divisors_ + row * kTile;
+    words_.weighing.absorb(p, static_cast<int>(question_.layout.keys), lanes, state, rescale);
+    words_.weighing.finish(state, lanes, divisor, lse);
     for (std::int64_t j = 0; j < question_.layout.keys; ++j) {
-      for (int i = 0; i < lanes; ++i) p[j * kTile + i] /= l[i] == 0.0f ? 1.0f : l[i];
+      for (int i = 0; i < lanes; ++i) p[j * kTile + i] /= divisor[i];
     }
-    write_rows(place, lanes, m, l, p);
+    write_rows(place, lanes, lse, p);
   }
 
-  void write_rows(const Place& place, int lanes, const float* m, const float* l, const float* p) const {
+  void write_rows(const Place& place, int lanes, const float* lse, const float* p) const {
     for (int i = 0; i < lanes; ++i) {
       const std::int64_t query = place.tile * kTile + i;
       if (out_.lse.given()) {
         const std::int64_t at = place.b * out_.lse.strides[0] + place.h * out_.lse.strides[1] + query * out_.lse.strides[2];
-        static_cast<float*>(out_.lse.data)[at] = l[i] == 0.0f ? -std::numeric_limits<float>::infinity() : m[i] + std::log(l[i]);
+        static_cast<float*>(out_.lse.data)[at] = lse[i];
       }
       if (!out_.weights.given()) continue;
       const Dims& strides = out_.weights.strides;
@@ -142,17 +142,17 @@ class Classic {
     }
     const std::int64_t at = place.b * out_.o.strides[0] + place.h * out_.o.strides[1] + place.tile * kTile * out_.o.strides[2];
     machine::finish(
-        {nullptr, w.rescale, w.o}, value_dim, lanes,  // P is divided already: l = 1
+        w.o, w.rescale, value_dim, 0, lanes,  // P is divided already
         {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
-    std::uint64_t rows = products_.overflown({nullptr, nullptr, w.o}, value_dim, lanes);
-    for (int i = 0; i < lanes; ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(l_[row * kTile + i])) << i);
+    std::uint64_t rows = words_.mixing.overflown(w.o, value_dim, lanes);
+    for (int i = 0; i < lanes; ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(divisors_[row * kTile + i])) << i);
     if (rows != 0) w.in_double.fold(w.scores, in_.v, place.queries(question_.layout.queries), place.tile, rows, {w.s, w.v}, out_.o);
   }
 
   void mix_tile(Worker& w, std::int64_t row, const Place& place, std::int64_t tile, bool careful) {
     const int keys = w.scores.keys(tile), value_dim = static_cast<int>(question_.problem.value_dim), lanes = w.scores.lanes();
     const base::Rows rows = rows_of(in_.v, place.b, question_.layout.kv_head(place.h)).from(tile * kTile);
-    const machine::Operand v = products_.values(rows, keys, value_dim, w.v);
+    const machine::Operand v = words_.mixing.values(rows, keys, value_dim, w.v);
     const auto* const values = static_cast<const float*>(v.data);
     const float* const p = scores_of(row) + tile * kTile * kTile;
     if (!careful) return machine::mix(p, values, v.stride, value_dim, keys, lanes, w.rescale, w.o);
@@ -162,12 +162,12 @@ class Classic {
   }
 
   const problem::Question& question_;
-  const machine::Products& products_;
+  const machine::Words& words_;
   const Inputs& in_;
   const Outputs& out_;
   base::Arena arena_;
   float* square_;
-  float *m_, *l_;
+  float* divisors_;
   std::span<Worker> workers_;
 };
 
@@ -179,8 +179,8 @@ std::string classic_declines(const problem::Question& question) {
   return {};
 }
 
-std::int64_t classic_scratch(const problem::Question& question, const machine::Products& products) {
-  return static_cast<std::int64_t>(Classic::bytes(question, products));
+std::int64_t classic_scratch(const problem::Question& question, const machine::Words& words) {
+  return static_cast<std::int64_t>(Classic::bytes(question, words));
 }
 
 void classic(const Job& job) {

@@ -18,42 +18,56 @@ namespace heed::walk {
 namespace {
 
 using machine::KeyTile;
-using machine::Products;
+using machine::Words;
 using problem::Question;
 using problem::Run;
-using state::SoftmaxRows;
 using state::TallyRows;
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 constexpr std::int64_t kMostTiles = kMostBlock / kTile;
 
-machine::Sizes sizes_of(const Question& question, const Products& products) {
-  return products.sizes(static_cast<int>(question.problem.dim), static_cast<int>(question.problem.value_dim));
+/// Bytes of operands and states.
+struct Sizes {
+  std::size_t keys, values, weights, output, phrase;
+};
+Sizes sizes_of(const Question& question, const Words& words) {
+  const auto dim = static_cast<int>(question.problem.dim), value_dim = static_cast<int>(question.problem.value_dim);
+  const auto mixing = words.mixing.sizes(value_dim);
+  return {.keys = words.similarity.sizes(dim).keys,
+          .values = mixing.values,
+          .weights = mixing.weights,
+          .output = mixing.output,
+          .phrase = words.folds_lists() ? words.phrase->bytes(dim, value_dim) : 0};
 }
 std::size_t bytes_of(std::int64_t floats) {
   return base::rounded(static_cast<std::size_t>(floats) * sizeof(float));
 }
 
-/// The state of 64 rows, with their statistics where these are wanted.
+/// The state of 64 rows and their O, with their statistics where these are wanted.
 struct RowState {
-  SoftmaxRows softmax{};
+  const state::Weighing& weighing;
+  float *state, *o;
   TallyRows tally{};
-  std::size_t output = 0;  // bytes
+  std::size_t output;  // bytes
 
-  static std::size_t bytes(const Question& question, std::size_t output) {
+  static std::size_t bytes(const Question& question, const Words& words, std::size_t output) {
     const std::size_t line = bytes_of(kTile);
-    return 2 * line + base::rounded(output) + (question.problem.statistics ? 4 * line + base::rounded(kTile * sizeof(std::int64_t)) : 0);
+    return bytes_of(words.weighing.lines * kTile) + base::rounded(output) +
+           (question.problem.statistics ? 4 * line + base::rounded(kTile * sizeof(std::int64_t)) : 0);
   }
-  RowState(const Question& question, std::size_t output_bytes, base::Arena& arena) : output(output_bytes) {
-    softmax = {arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(output / sizeof(float))};
+  RowState(const Question& question, const Words& words, std::size_t output_bytes, base::Arena& arena)
+      : weighing(words.weighing),
+        state(arena.take<float>(static_cast<std::size_t>(words.weighing.lines * kTile))),
+        o(arena.take<float>(output_bytes / sizeof(float))),
+        output(output_bytes) {
     if (!question.problem.statistics) return;
     tally = {arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile),
              arena.take<std::int64_t>(kTile)};
   }
-  void clear() const {
-    std::fill_n(softmax.m, kTile, kMinusInfinity);
-    std::fill_n(softmax.l, kTile, 0.0f);
-    std::fill_n(softmax.o, output / sizeof(float), 0.0f);
+  /// The identity, or the states that have absorbed `sinks`.
+  void start(const float* sinks = nullptr) const {
+    weighing.start(state, sinks);
+    std::fill_n(o, output / sizeof(float), 0.0f);
     if (tally.m == nullptr) return;
     std::fill_n(tally.m, kTile, kMinusInfinity);
     for (float* line : {tally.l, tally.e, tally.l2}) std::fill_n(line, kTile, 0.0f);
@@ -81,36 +95,31 @@ struct Worker {
   RowState part, careful;
   DoubleFold in_double;
 
-  static std::size_t phrase_bytes(const Question& question, const Products& products) {
-    return products.phrase == nullptr
-               ? 0
-               : products.phrase_bytes(static_cast<int>(question.problem.dim), static_cast<int>(question.problem.value_dim));
-  }
-  static std::size_t bytes(const Question& question, const Products& products, const Sharing& sharing) {
-    const machine::Sizes sizes = sizes_of(question, products);
+  static std::size_t bytes(const Question& question, const Words& words, const Sharing& sharing) {
+    const Sizes sizes = sizes_of(question, words);
     const auto packed = static_cast<std::size_t>(sharing.packed_tiles()), states = static_cast<std::size_t>(sharing.tiles_per_band());
-    return TileScores::bytes(question, products, sharing.tiles_per_band()) + bytes_of(kTile * kTile) + bytes_of(kTile) +
-           bytes_of(kTile * question.problem.value_dim) + base::rounded(sizes.weights) + base::rounded(phrase_bytes(question, products)) +
+    return TileScores::bytes(question, words, sharing.tiles_per_band()) + bytes_of(kTile * kTile) + bytes_of(kTile) +
+           bytes_of(kTile * question.problem.value_dim) + base::rounded(sizes.weights) + base::rounded(sizes.phrase) +
            base::rounded(packed * sizes.keys) + base::rounded(packed * sizes.values) + base::rounded(kTile * kTile) +
-           base::rounded(states * sizeof(RowState)) + (states + 1) * RowState::bytes(question, sizes.output) +
-           RowState::bytes(question, bytes_of(kTile * question.problem.value_dim)) + DoubleFold::bytes(question);
+           base::rounded(states * sizeof(RowState)) + (states + 1) * RowState::bytes(question, words, sizes.output) +
+           RowState::bytes(question, words, bytes_of(kTile * question.problem.value_dim)) + DoubleFold::bytes(question);
   }
-  Worker(const Question& question, const Products& products, const Sharing& sharing, base::Arena& arena)
-      : scores(question, products, arena, sharing.tiles_per_band()),
+  Worker(const Question& question, const Words& words, const Sharing& sharing, base::Arena& arena)
+      : scores(question, words, arena, sharing.tiles_per_band()),
         s(arena.take<float>(kTile * kTile)),
         rescale(arena.take<float>(kTile)),
         careful_v(arena.take<float>(static_cast<std::size_t>(kTile * question.problem.value_dim))),
-        weights(arena.take<std::byte>(sizes_of(question, products).weights)),
-        phrase(arena.take<std::byte>(phrase_bytes(question, products))),
-        k_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(question, products).keys)),
-        v_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(question, products).values)),
+        weights(arena.take<std::byte>(sizes_of(question, words).weights)),
+        phrase(arena.take<std::byte>(sizes_of(question, words).phrase)),
+        k_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(question, words).keys)),
+        v_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(question, words).values)),
         seen(arena.take<std::uint8_t>(kTile * kTile)),
-        states(
-            arena.make<RowState>(static_cast<std::size_t>(sharing.tiles_per_band()), question, sizes_of(question, products).output, arena)),
-        part(question, sizes_of(question, products).output, arena),
-        careful(question, bytes_of(kTile * question.problem.value_dim), arena),
+        states(arena.make<RowState>(static_cast<std::size_t>(sharing.tiles_per_band()), question, words, sizes_of(question, words).output,
+                                    arena)),
+        part(question, words, sizes_of(question, words).output, arena),
+        careful(question, words, bytes_of(kTile * question.problem.value_dim), arena),
         in_double(question, arena) {
-    if (sizes_of(question, products).weights == 0) weights = s;
+    if (sizes_of(question, words).weights == 0) weights = s;
   }
 };
 
@@ -128,11 +137,11 @@ struct Part {
   std::int64_t band, block;
 };
 
-std::size_t scratch_of(const Question& question, const Products& products, const Sharing& sharing) {
+std::size_t scratch_of(const Question& question, const Words& words, const Sharing& sharing) {
   const auto workers = static_cast<std::size_t>(sharing.workers()), parts = static_cast<std::size_t>(sharing.parts());
   const std::size_t states =
-      parts * RowState::bytes(question, sizes_of(question, products).output) + base::rounded(parts * sizeof(RowState));
-  return workers * Worker::bytes(question, products, sharing) + base::rounded(workers * sizeof(Worker)) + states +
+      parts * RowState::bytes(question, words, sizes_of(question, words).output) + base::rounded(parts * sizeof(RowState));
+  return workers * Worker::bytes(question, words, sharing) + base::rounded(workers * sizeof(Worker)) + states +
          base::rounded(parts * sizeof(Part));
 }
 
@@ -140,15 +149,15 @@ class Fold {
  public:
   explicit Fold(const Job& job)
       : question_(job.question),
-        products_(job.products),
-        sizes_(sizes_of(question_, products_)),
+        words_(job.words),
+        sizes_(sizes_of(question_, words_)),
         in_(job.in),
         out_(job.out),
-        sharing_(question_, products_),
+        sharing_(question_, words_),
         dim_(static_cast<int>(question_.problem.dim)),
         value_dim_(static_cast<int>(question_.problem.value_dim)),
-        arena_(scratch_of(question_, products_, sharing_)),
-        workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers()), question_, products_, sharing_, arena_)) {}
+        arena_(scratch_of(question_, words_, sharing_)),
+        workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers()), question_, words_, sharing_, arena_)) {}
 
   void run() {
     if (sharing_.split()) return run_split();
@@ -183,7 +192,7 @@ class Fold {
   /// the other.
   void run_split() {
     const std::span<Part> parts(arena_.take<Part>(static_cast<std::size_t>(sharing_.parts())), static_cast<std::size_t>(sharing_.parts()));
-    const std::span<RowState> states = arena_.make<RowState>(parts.size(), question_, sizes_.output, arena_);
+    const std::span<RowState> states = arena_.make<RowState>(parts.size(), question_, words_, sizes_.output, arena_);
     std::size_t count = 0;
     for (std::int64_t index = 0; index < sharing_.bands(); ++index)
       sharing_.each_block(sharing_.band(index), [&](std::int64_t block) { parts[count++] = {index, block}; });
@@ -209,13 +218,11 @@ class Fold {
   }
 
   void start(const RowState& state, const QueryTile& queries) const {
-    state.clear();
-    if (!question_.has_sink()) return;
-    for (int i = 0; i < queries.lanes(); ++i) {
-      const auto sink = static_cast<float>(question_.sink(queries.head(i)));
-      state.softmax.m[i] = sink;
-      state.softmax.l[i] = sink == kMinusInfinity ? 0.0f : 1.0f;
-    }
+    if (!question_.has_sink()) return state.start();
+    float sinks[kTile];
+    std::fill_n(sinks, kTile, kMinusInfinity);
+    for (int i = 0; i < queries.lanes(); ++i) sinks[i] = static_cast<float>(question_.sink(queries.head(i)));
+    state.start(sinks);
   }
 
   [[nodiscard]] Block bounds(std::int64_t index) const {
@@ -240,10 +247,10 @@ class Fold {
     const std::int64_t g = question_.layout.kv_head(band.h);
     const machine::Rows k = rows_of(in_.k, band.b, g).from(tile * kTile), v = rows_of(in_.v, band.b, g).from(tile * kTile);
     const int count = w.scores.keys(tile);
-    block.k[at] = products_.keys(k, count, dim_, w.k_buffer + to * sizes_.keys);
-    block.v[at] = products_.values(v, count, value_dim_, w.v_buffer + to * sizes_.values);
-    if (products_.unusual_keys == nullptr) return;
-    block.unusual[at] = products_.unusual_keys(k, count, dim_) | products_.unusual_values(v, count, value_dim_);
+    block.k[at] = words_.similarity.keys(k, count, dim_, w.k_buffer + to * sizes_.keys);
+    block.v[at] = words_.mixing.values(v, count, value_dim_, w.v_buffer + to * sizes_.values);
+    if (words_.similarity.unusual_keys == nullptr) return;
+    block.unusual[at] = words_.similarity.unusual_keys(k, count, dim_) | words_.mixing.unusual(v, count, value_dim_);
     block.any_unusual |= block.unusual[at] != 0;
   }
 
@@ -273,7 +280,7 @@ class Fold {
 
   /// Folds the visible tiles of a block into `part`.
   void fold_block(Worker& w, const RowState& part, const Band& band, std::int64_t n, Block& block) const {
-    part.clear();
+    part.start();
     std::array<KeyTile, kMostTiles> tiles{};
     std::size_t count = 0;
     const auto alter = alteration(w, part, block);
@@ -283,13 +290,19 @@ class Fold {
       const auto at = static_cast<std::size_t>(tile - block.first);
       block.verdicts[at] = verdict;
       const KeyTile next = key_tile(w, block.k[at], block.v[at], tile, verdict);
-      if (products_.phrase == nullptr) fold_tile(w, part, next, altering);
+      if (!words_.folds_lists()) fold_tile(w, part, next, altering);
       tiles[count++] = next;
     });
-    if (products_.phrase != nullptr) {
-      products_.phrase(
-          {w.scores.queries(), std::span(tiles).first(count), w.scores.lanes(), dim_, value_dim_, part.softmax, altering, w.phrase});
-    }
+    if (words_.folds_lists())
+      words_.phrase->fold({.q = w.scores.queries(),
+                           .tiles = std::span(tiles).first(count),
+                           .lanes = w.scores.lanes(),
+                           .dim = dim_,
+                           .value_dim = value_dim_,
+                           .state = part.state,
+                           .o = part.o,
+                           .alter = altering,
+                           .scratch = w.phrase});
     mend(w, part, band, n, block);
   }
 
@@ -304,13 +317,13 @@ class Fold {
   }
   void score_tile(Worker& w, const KeyTile& tile, const machine::Alter& alter) const {
     const int lanes = w.scores.lanes();
-    if (!products_.scores(w.scores.queries(), tile.k, dim_, tile.keys, lanes, w.s)) w.scores.mend(tile.tile, w.s);
+    if (!words_.similarity.scores(w.scores.queries(), tile.k, {dim_, tile.keys, lanes}, w.s)) w.scores.mend(tile.tile, w.s);
     if (tile.altered) alter(tile, w.s, 0, lanes);
   }
   void mix_tile(Worker& w, const RowState& part, const KeyTile& tile) const {
     const int lanes = w.scores.lanes();
-    products_.absorb(w.s, tile.keys, lanes, part.softmax, w.rescale, w.weights);
-    products_.mix(w.weights, tile.v, value_dim_, tile.keys, lanes, w.rescale, part.softmax.o);
+    words_.absorb(w.s, tile.keys, lanes, part.state, w.rescale, w.weights);
+    words_.mixing.mix(w.weights, tile.v, {value_dim_, tile.keys, lanes}, w.rescale, part.o);
   }
 
   /// The visible tiles of a block once more where V holds NaN or infinities, with 0 in their place: the rows that do not see them get the
@@ -318,19 +331,19 @@ class Fold {
   std::uint64_t fold_cleaned(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
     const std::int64_t g = question_.layout.kv_head(band.h);
     const auto clean = [&](std::int64_t tile, machine::Operand& v) {
-      return products_.clean_values(rows_of(in_.v, band.b, g).from(tile * kTile), w.scores.keys(tile), value_dim_, w.careful_v, v);
+      return words_.mixing.clean(rows_of(in_.v, band.b, g).from(tile * kTile), w.scores.keys(tile), value_dim_, w.careful_v, v);
     };
     std::uint64_t found = 0, rows = 0;
     machine::Operand v;
     each_tile(band, n, block, [&](std::int64_t tile, Verdict) { found |= clean(tile, v); });
     if (found == 0) return 0;
-    part.clear();
+    part.start();
     const int lanes = w.scores.lanes();
     const auto alter = alteration(w, part, block);
     const machine::Alter altering(alter);
     each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
       const machine::Rows k = rows_of(in_.k, band.b, g).from(tile * kTile);
-      const machine::Operand keys = products_.keys(k, w.scores.keys(tile), dim_, w.k_buffer);
+      const machine::Operand keys = words_.similarity.keys(k, w.scores.keys(tile), dim_, w.k_buffer);
       std::uint64_t left = clean(tile, v);
       const KeyTile next = key_tile(w, keys, v, tile, verdict);
       score_tile(w, next, altering);
@@ -354,17 +367,29 @@ class Fold {
     return rows;
   }
 
+  [[nodiscard]] std::uint64_t suspects(const RowState& part, int lanes) const {
+    return words_.mixing.suspects(part.o, words_.weighing.begun(part.state, lanes), value_dim_, lanes);
+  }
+  void adopt(const RowState& part, const RowState& exact, std::uint64_t rows) const {
+    for (int line = 0; line < words_.weighing.lines; ++line) {
+      for (int i = 0; i < kTile; ++i) {
+        if (rows >> i & 1) part.state[line * kTile + i] = exact.state[line * kTile + i];
+      }
+    }
+    words_.mixing.adopt(part.o, exact.o, rows, value_dim_);
+  }
+
   /// Rows that met numbers which the products do not take are folded again by the careful words.
   void mend(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
     const int lanes = w.scores.lanes();
-    std::uint64_t rows = products_.suspects(part.softmax, value_dim_, lanes);
-    if (rows != 0 && products_.clean_values != nullptr) {
+    std::uint64_t rows = suspects(part, lanes);
+    if (rows != 0 && words_.mixing.clean != nullptr) {
       rows = fold_cleaned(w, part, band, n, block);
-      rows |= products_.suspects(part.softmax, value_dim_, lanes);
+      rows |= suspects(part, lanes);
     }
     rows |= w.scores.unusual_queries();
     if (rows == 0 && !block.any_unusual) return;
-    w.careful.clear();
+    w.careful.start();
     each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
       const int keys = w.scores.keys(tile);
       const std::uint64_t unusual = block.unusual[static_cast<std::size_t>(tile - block.first)];
@@ -376,12 +401,12 @@ class Fold {
       w.scores.make_carefully(tile, verdict, w.s);
       if (question_.problem.statistics) state::tally(w.s, keys, lanes, w.careful.tally);
       rows |= rows_that_see(w, keys, unusual, lanes);
-      state::absorb(w.s, keys, lanes, w.careful.softmax, w.rescale);
+      words_.weighing.absorb(w.s, keys, lanes, w.careful.state, w.rescale);
       const machine::Rows v = rows_of(in_.v, band.b, question_.layout.kv_head(band.h)).from(tile * kTile);
       machine::widen(v, keys, value_dim_, w.careful_v);
-      machine::mix_careful(w.s, w.seen, w.careful_v, value_dim_, value_dim_, keys, lanes, w.rescale, w.careful.softmax.o);
+      machine::mix_careful(w.s, w.seen, w.careful_v, value_dim_, value_dim_, keys, lanes, w.rescale, w.careful.o);
     });
-    products_.adopt(part.softmax, w.careful.softmax, rows, value_dim_);
+    adopt(part, w.careful, rows);
     if (!question_.problem.statistics) return;
     for (int i = 0; i < lanes; ++i) {
       if (rows >> i & 1) part.set_tally(i, w.careful.tally_of(i));
@@ -392,8 +417,10 @@ class Fold {
   void fold_in_double(Worker& w, const RowState& state, const Band& band, std::int64_t n) const {
     if (!out_.o.given()) return;
     const QueryTile queries = band.queries(n);
-    std::uint64_t rows = products_.overflown(state.softmax, value_dim_, queries.lanes());
-    for (int i = 0; i < queries.lanes(); ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(state.softmax.l[i])) << i);
+    std::uint64_t rows = words_.mixing.overflown(state.o, value_dim_, queries.lanes());
+    float divisor[kTile];
+    words_.weighing.finish(state.state, queries.lanes(), divisor, nullptr);
+    for (int i = 0; i < queries.lanes(); ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(divisor[i])) << i);
     if (rows == 0) return;
     if (sharing_.split()) w.scores.load(in_.q, queries);
     w.scores.bind(in_.q, in_.k, queries, n);
@@ -401,20 +428,24 @@ class Fold {
   }
 
   void merge(const RowState& state, const RowState& part, int lanes) const {
-    products_.merge(state.softmax, part.softmax, value_dim_, lanes);
+    float a[kTile], b[kTile];
+    words_.merge(state.state, part.state, lanes, a, b);
+    words_.mixing.blend(state.o, a, part.o, b, value_dim_, lanes);
     if (!question_.problem.statistics) return;
     for (int i = 0; i < lanes; ++i) state.set_tally(i, state::Tally::merged(state.tally_of(i), part.tally_of(i)));
   }
 
   void finish(const RowState& state, const QueryTile& queries) const {
-    for (std::int64_t n = 0; n < queries.heads; ++n) write_output(state, queries, n);
+    float divisor[kTile], lse[kTile];
+    words_.weighing.finish(state.state, queries.lanes(), divisor, lse);
+    for (std::int64_t n = 0; n < queries.heads; ++n) write_output(state.o, divisor, queries, n);
     for (int i = 0; i < queries.lanes(); ++i) {
       const auto put = [&](const TensorSpan& span, auto value) {
         if (!span.given()) return;
         const std::int64_t at = queries.b * span.strides[0] + queries.head(i) * span.strides[1] + queries.query(i) * span.strides[2];
         static_cast<decltype(value)*>(span.data)[at] = value;
       };
-      put(out_.lse, state.softmax.l[i] == 0.0f ? kMinusInfinity : state.softmax.m[i] + std::log(state.softmax.l[i]));
+      put(out_.lse, lse[i]);
       if (!question_.problem.statistics) continue;
       const state::Tally tally = state.tally_of(i);
       put(out_.maximum, tally.maximum());
@@ -425,17 +456,17 @@ class Fold {
   }
 
   /// O of the n-th head of a tile.
-  void write_output(const RowState& state, const QueryTile& queries, std::int64_t n) const {
+  void write_output(const float* o, const float* divisor, const QueryTile& queries, std::int64_t n) const {
     if (!out_.o.given()) return;
     const std::int64_t at = queries.b * out_.o.strides[0] + (queries.h + n) * out_.o.strides[1] + queries.slot * out_.o.strides[2];
-    products_.finish(
-        state.softmax, value_dim_, static_cast<int>(n * queries.slots), static_cast<int>(queries.slots),
+    words_.mixing.finish(
+        o, divisor, value_dim_, static_cast<int>(n * queries.slots), static_cast<int>(queries.slots),
         {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
   }
 
   const Question& question_;
-  const Products& products_;
-  machine::Sizes sizes_;
+  const Words& words_;
+  Sizes sizes_;
   const Inputs& in_;
   const Outputs& out_;
   Sharing sharing_;
@@ -452,8 +483,8 @@ std::string fold_declines(const Question& question) {
   return {};
 }
 
-std::int64_t fold_scratch(const Question& question, const Products& products) {
-  return static_cast<std::int64_t>(scratch_of(question, products, Sharing(question, products)));
+std::int64_t fold_scratch(const Question& question, const Words& words) {
+  return static_cast<std::int64_t>(scratch_of(question, words, Sharing(question, words)));
 }
 
 void fold(const Job& job) {

@@ -22,14 +22,15 @@ int threads_for(const problem::Question& question, std::int64_t heads_per_tile) 
 
 }  // namespace
 
-Sharing::Sharing(const problem::Question& question, const machine::Products& products)
+Sharing::Sharing(const problem::Question& question, const machine::Words& words)
     : question_(question),
-      heads_per_tile_(problem::heads_that_share(question.layout, question.tiles.by_head(), products.most_lanes)),
+      heads_per_tile_(problem::heads_that_share(question.layout, question.tiles.by_head(), words.most_lanes)),
       threads_(threads_for(question, heads_per_tile_)) {
-  const machine::Sizes sizes = products.sizes(static_cast<int>(question.problem.dim), static_cast<int>(question.problem.value_dim));
-  const auto per_key = static_cast<std::int64_t>((sizes.keys + sizes.values) / kTile);
+  const auto per_key = static_cast<std::int64_t>((words.similarity.sizes(static_cast<int>(question.problem.dim)).keys +
+                                                  words.mixing.sizes(static_cast<int>(question.problem.value_dim)).values) /
+                                                 kTile);
   std::int64_t block = kMostBlock;
-  while (products.query_tiles > 1 && block > kLeastBlock && block * per_key > kPackedBytes) block /= 2;
+  while (words.query_tiles > 1 && block > kLeastBlock && block * per_key > kPackedBytes) block /= 2;
   tiles_per_block_ = block / kTile;
   blocks_ = (question.layout.keys + block - 1) / block;
   chunks_ = question.layout.heads / heads_per_tile_;
@@ -38,8 +39,8 @@ Sharing::Sharing(const problem::Question& question, const machine::Products& pro
   tiles_per_band_ = 1;
   bands_ = tiles_;
   if (threads_ > 1 && rows < 2 * threads_) split_rows();
-  if (!split()) share_rows(products, rows);
-  packed_tiles_ = tiles_per_band_ > 1 || products.phrase != nullptr ? std::min(tiles_per_block_, question.layout.key_tiles()) : 1;
+  if (!split()) share_rows(words, rows);
+  packed_tiles_ = tiles_per_band_ > 1 || words.folds_lists() ? std::min(tiles_per_block_, question.layout.key_tiles()) : 1;
 }
 
 /// Counts the blocks of each row; to share them out pays where a row enters more than one.
@@ -54,9 +55,9 @@ void Sharing::split_rows() {
   if (most > 1) parts_ = all;
 }
 
-void Sharing::share_rows(const machine::Products& products, std::int64_t rows) {
+void Sharing::share_rows(const machine::Words& words, std::int64_t rows) {
   // So many tiles to a band that every thread still finds several bands.
-  tiles_per_band_ = std::max<std::int64_t>(1, std::min({rows / (4 * threads_), std::int64_t{products.query_tiles}, tiles_}));
+  tiles_per_band_ = std::max<std::int64_t>(1, std::min({rows / (4 * threads_), std::int64_t{words.query_tiles}, tiles_}));
   bands_ = (tiles_ + tiles_per_band_ - 1) / tiles_per_band_;
   if (threads_ == 1 || tiles_per_band_ > 1 || heads_per_tile_ > 1 || rows >= 8 * threads_ || threads_ > kMostCounted ||
       !leaves_threads_idle())

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <span>
 
-#include "machine/products.hpp"
+#include "machine/machine.hpp"
 #include "problem/question.hpp"
 #include "walk/tile_scores.hpp"
 
@@ -29,7 +29,7 @@ struct Band {
 
 class Sharing {
  public:
-  Sharing(const problem::Question& question, const machine::Products& products);
+  Sharing(const problem::Question& question, const machine::Words& words);
 
   [[nodiscard]] std::int64_t blocks() const { return blocks_; }              ///< of all keys
   [[nodiscard]] std::int64_t packed_tiles() const { return packed_tiles_; }  ///< of keys, at once: a block for a phrase or a band, else 1
@@ -59,7 +59,7 @@ class Sharing {
 
  private:
   void split_rows();
-  void share_rows(const machine::Products& products, std::int64_t rows);
+  void share_rows(const machine::Words& words, std::int64_t rows);
   [[nodiscard]] bool leaves_threads_idle() const;
 
   const problem::Question& question_;

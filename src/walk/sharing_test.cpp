@@ -14,10 +14,11 @@
 namespace heed::walk {
 namespace {
 
+/// As a kernel of this machine has it, the last one's where none is named.
 Sharing sharing_of(const problem::Question& question) {
   const auto machines = machine::machines();
   const auto named = std::find_if(machines.begin(), machines.end(), [&](const auto& one) { return one.name == question.problem.kernel; });
-  return {question, (named == machines.end() ? machines.back() : *named).products(question.problem.dtype)};
+  return {question, machine::words_of(named == machines.end() ? machines.back() : *named, question.problem.dtype)};
 }
 
 /// Whether the n-th tile of a band sees each block.

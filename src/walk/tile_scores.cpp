@@ -13,17 +13,17 @@ std::size_t float_tile(std::int64_t columns) {
 }
 
 /// How many heads of a tile the score formula tells apart.
-std::size_t score_frames(const problem::Question& question, const machine::Products& products) {
+std::size_t score_frames(const problem::Question& question, const machine::Words& words) {
   if (!(question.formulas.score.depends() & formula::kOnHead)) return 1;
-  return static_cast<std::size_t>(problem::heads_that_share(question.layout, question.tiles.by_head(), products.most_lanes));
+  return static_cast<std::size_t>(problem::heads_that_share(question.layout, question.tiles.by_head(), words.most_lanes));
 }
 
 }  // namespace
 
-std::size_t TileScores::bytes(const problem::Question& question, const machine::Products& products, std::int64_t places) {
-  const auto sizes = products.sizes(static_cast<int>(question.problem.dim), static_cast<int>(question.problem.value_dim));
+std::size_t TileScores::bytes(const problem::Question& question, const machine::Words& words, std::int64_t places) {
+  const auto sizes = words.similarity.sizes(static_cast<int>(question.problem.dim));
   const std::size_t frame = base::rounded(formula::TileFrame::bytes(question.formulas.score_program)),
-                    frames = score_frames(question, products);
+                    frames = score_frames(question, words);
   const auto count = static_cast<std::size_t>(places);
   return count * base::rounded(sizes.queries) + base::rounded(count * sizeof(std::uint64_t)) + base::rounded(sizes.keys) +
          2 * float_tile(question.problem.dim) + float_tile(kTile) + base::rounded(kTile * kTile) +
@@ -31,9 +31,9 @@ std::size_t TileScores::bytes(const problem::Question& question, const machine::
          base::rounded(frames * sizeof(formula::TileFrame));
 }
 
-TileScores::TileScores(const problem::Question& question, const machine::Products& products, base::Arena& arena, std::int64_t places)
-    : question_(question), products_(products), split_(static_cast<float>(question.scale)) {
-  const auto sizes = products.sizes(static_cast<int>(question.problem.dim), static_cast<int>(question.problem.value_dim));
+TileScores::TileScores(const problem::Question& question, const machine::Words& words, base::Arena& arena, std::int64_t places)
+    : question_(question), words_(words), split_(static_cast<float>(question.scale)) {
+  const auto sizes = words.similarity.sizes(static_cast<int>(question.problem.dim));
   const auto tile = static_cast<std::size_t>(kTile * question.problem.dim);
   query_bytes_ = base::rounded(sizes.queries);
   loaded_ = arena.take<std::byte>(static_cast<std::size_t>(places) * query_bytes_);
@@ -44,7 +44,7 @@ TileScores::TileScores(const problem::Question& question, const machine::Product
   one_head_ = arena.take<float>(kTile * kTile);
   seen_ = arena.take<std::uint8_t>(kTile * kTile);
   mask_ = {question.formulas.mask_program, arena.take<std::byte>(formula::TileFrame::bytes(question.formulas.mask_program))};
-  scores_ = arena.make<formula::TileFrame>(score_frames(question, products));
+  scores_ = arena.make<formula::TileFrame>(score_frames(question, words));
   for (formula::TileFrame& frame : scores_)
     frame = {question.formulas.score_program, arena.take<std::byte>(formula::TileFrame::bytes(question.formulas.score_program))};
 }
@@ -68,16 +68,16 @@ void TileScores::locate(const TensorView& q, const QueryTile& queries) {
 
 void TileScores::load_bound(std::int64_t place) {
   const int dim = static_cast<int>(question_.problem.dim);
-  products_.load_queries(q_, offsets_.data(), lanes_, dim, static_cast<float>(question_.scale),
+  words_.similarity.load(q_, offsets_.data(), lanes_, dim, static_cast<float>(question_.scale),
                          loaded_ + static_cast<std::size_t>(place) * query_bytes_);
   std::uint64_t& unusual = loaded_unusual_[place];
   unusual = 0;
-  if (products_.unusual_queries == nullptr) return;
+  if (words_.similarity.unusual_queries == nullptr) return;
   const auto slots = static_cast<int>(tile_.slots);
   for (int lane = 0; lane < lanes_; lane += slots) {
     machine::Rows rows = q_.from(offsets_[static_cast<std::size_t>(lane)]);
     rows.row_stride = q_step_;
-    unusual |= products_.unusual_queries(rows, slots, dim) << lane;
+    unusual |= words_.similarity.unusual_queries(rows, slots, dim) << lane;
   }
 }
 
@@ -138,7 +138,7 @@ int TileScores::keys(std::int64_t tile) const {
 void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
   const int count = keys(tile), dim = static_cast<int>(question_.problem.dim);
   const machine::Rows rows = k_.from(tile * kTile);
-  const std::uint64_t unusual_keys = products_.unusual_keys == nullptr ? 0 : products_.unusual_keys(rows, count, dim);
+  const std::uint64_t unusual_keys = words_.similarity.unusual_keys == nullptr ? 0 : words_.similarity.unusual_keys(rows, count, dim);
   score_by_products(tile, s);
   if (unusual_ != 0 || unusual_keys != 0) {
     score_carefully(tile, one_head_);
@@ -159,8 +159,8 @@ void TileScores::make_by_products(std::int64_t tile, Verdict verdict, float* s) 
 
 void TileScores::score_by_products(std::int64_t tile, float* s) {
   const int count = keys(tile), dim = static_cast<int>(question_.problem.dim);
-  const machine::Operand k = products_.keys(k_.from(tile * kTile), count, dim, key_buffer_);
-  if (!products_.scores(queries_, k, dim, count, lanes_, s)) mend(tile, s);
+  const machine::Operand k = words_.similarity.keys(k_.from(tile * kTile), count, dim, key_buffer_);
+  if (!words_.similarity.scores(queries_, k, {dim, count, lanes_}, s)) mend(tile, s);
 }
 
 void TileScores::make_carefully(std::int64_t tile, Verdict verdict, float* s) {

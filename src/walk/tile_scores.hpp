@@ -10,7 +10,7 @@
 
 #include "base/arena.hpp"
 #include "formula/tile.hpp"
-#include "machine/products.hpp"
+#include "machine/machine.hpp"
 #include "machine/words.hpp"
 #include "problem/question.hpp"
 
@@ -24,8 +24,8 @@ using problem::QueryTile;
 class TileScores {
  public:
   /// `places`: how many tiles of queries stay loaded at a time.
-  [[nodiscard]] static std::size_t bytes(const problem::Question& question, const machine::Products& products, std::int64_t places = 1);
-  TileScores(const problem::Question& question, const machine::Products& products, base::Arena& arena, std::int64_t places = 1);
+  [[nodiscard]] static std::size_t bytes(const problem::Question& question, const machine::Words& words, std::int64_t places = 1);
+  TileScores(const problem::Question& question, const machine::Words& words, base::Arena& arena, std::int64_t places = 1);
 
   /// Loads a tile of queries into a place and binds it.
   void load(const TensorView& q, const QueryTile& queries, std::int64_t place = 0);
@@ -69,7 +69,7 @@ class TileScores {
   void score_carefully(std::int64_t tile, float* s);
 
   const problem::Question& question_;
-  const machine::Products& products_;
+  const machine::Words& words_;
   std::size_t query_bytes_;
   std::byte* loaded_;              // [places] tiles of queries as the products read them
   std::uint64_t* loaded_unusual_;  // [places]

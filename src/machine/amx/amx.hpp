@@ -5,21 +5,19 @@
 #include <cstddef>
 
 #include "machine/pairs/pairs.hpp"
-#include "machine/products.hpp"
 
 namespace heed::machine::amx {
 
-// The tables are data and the sizes plain code (sizes.cpp), so a plan asks them on any processor; the words run on the units alone.
-extern const Products kByParts[3];
-
-[[nodiscard]] inline const Products& products(DType dtype) {
-  return kByParts[pairs::parts_of(dtype) - 1];
-}
+// The tables are data and the sizes plain code (sizes.cpp), so a plan asks them on any processor; the words run on the units alone. By
+// parts: 1, 2, 3.
+extern const Similarity kSimilarities[3];
+extern const Mixing kMixings[3];
+extern const Phrase kPhrases[3][2];
 
 inline constexpr int kHalf = 32;  // queries of a phrase
 
 template <int Parts>
-void phrase(const Phrase& phrase);
+void fold(const FoldTiles& tiles);
 /// Two tiles of scores, 32 queries wide, beside each other; two of weights likewise; a sum of 32 columns of O.
 template <int Parts>
 std::size_t phrase_bytes(int dim, int value_dim);

@@ -41,10 +41,10 @@ class Softmax {
   static constexpr int kMaxima = 16, kExps = 32;
   static constexpr float kUnit = pairs::Weight<Parts>::kUnit;  // m and distances from it are in such units
 
-  Softmax(const SoftmaxRows& rows, int first) : rows_(rows), first_(first) {
+  Softmax(float* state, int first) : m_place_(state + first), l_place_(state + kTile + first) {
     for (int n = 0; n < Across; ++n) {
-      m_[n] = _mm512_mul_ps(_mm512_loadu_ps(rows.m + first + 16 * n), _mm512_set1_ps(kUnit));
-      l_[n] = _mm512_loadu_ps(rows.l + first + 16 * n);
+      m_[n] = _mm512_mul_ps(_mm512_loadu_ps(m_place_ + 16 * n), _mm512_set1_ps(kUnit));
+      l_[n] = _mm512_loadu_ps(l_place_ + 16 * n);
       sum_[n] = _mm512_setzero_ps();
       top_[n] = _mm512_set1_ps(-kInfinity);
     }
@@ -55,8 +55,8 @@ class Softmax {
     for (int n = 0; n < Across; ++n) {
       const __mmask16 lost = lost_[n] & _mm512_cmp_ps_mask(m_[n], _mm512_set1_ps(-kInfinity), _CMP_EQ_OQ);
       const __m512 m = _mm512_mask_mov_ps(m_[n], lost, _mm512_set1_ps(std::numeric_limits<float>::quiet_NaN()));
-      _mm512_storeu_ps(rows_.m + first_ + 16 * n, _mm512_mul_ps(m, _mm512_set1_ps(1 / kUnit)));
-      _mm512_storeu_ps(rows_.l + first_ + 16 * n, l_[n]);
+      _mm512_storeu_ps(m_place_ + 16 * n, _mm512_mul_ps(m, _mm512_set1_ps(1 / kUnit)));
+      _mm512_storeu_ps(l_place_ + 16 * n, l_[n]);
     }
   }
   Softmax(const Softmax&) = delete;
@@ -131,7 +131,7 @@ class Softmax {
   }
 
  private:
-  const SoftmaxRows& rows_;
+  float *m_place_, *l_place_;
   int first_;
   __m512 m_[Across], l_[Across], sum_[Across], top_[Across], base_[Across], rescale_[Across];
   __mmask16 lost_[Across] = {};
@@ -162,21 +162,21 @@ class Pipeline {
   /// Products of one part rounded to f32 need no better sum than one chain over a block; those of more parts start from 0 each tile.
   static constexpr bool kAddsToO = Parts == 1;
 
-  Pipeline(const Phrase& phrase, int first)
-      : phrase_(phrase),
+  Pipeline(const FoldTiles& tiles, int first)
+      : tiles_(tiles),
         first_(first),
-        lanes_(std::min(16 * Across, phrase.lanes - first)),
-        queries_(pairs::queries_of(phrase.q, phrase.dim)),
-        depth_(pairs::padded_dim(phrase.dim) / 32),
-        columns_(pairs::padded_value_dim(phrase.value_dim)),
-        softmax_(phrase.part, first),
-        s_(static_cast<float*>(phrase.scratch)),
+        lanes_(std::min(16 * Across, tiles.lanes - first)),
+        queries_(pairs::queries_of(tiles.q, tiles.dim)),
+        depth_(pairs::padded_dim(tiles.dim) / 32),
+        columns_(pairs::padded_value_dim(tiles.value_dim)),
+        softmax_(tiles.state, first),
+        s_(static_cast<float*>(tiles.scratch)),
         p_(reinterpret_cast<std::uint32_t*>(s_ + kTile * kTile)),
         sum_(reinterpret_cast<float*>(p_ + Parts * pairs::kWeightPart)),
-        o_(phrase.part.o + first) {}
+        o_(tiles.o + first) {}
 
   void run() {
-    const int count = static_cast<int>(phrase_.tiles.size());
+    const int count = static_cast<int>(tiles_.tiles.size());
     for (int n = 0; n < count + 2; ++n) step(n, count);
     flush();
   }
@@ -186,7 +186,7 @@ class Pipeline {
 
   [[nodiscard]] float* scores_of(int n) const { return s_ + (n & 1) * kHalf; }
   [[nodiscard]] std::uint32_t* weights_of(int n) const { return p_ + (n & 1) * kHalf; }
-  [[nodiscard]] const KeyTile& tile(int n) const { return phrase_.tiles[static_cast<std::size_t>(n)]; }
+  [[nodiscard]] const KeyTile& tile(int n) const { return tiles_.tiles[static_cast<std::size_t>(n)]; }
   /// Raw scores of these tiles are scaled inside exp; the others, and all under a scale that turns their order, before.
   [[nodiscard]] bool scaled_late(const KeyTile& key_tile) const { return !key_tile.altered && queries_.scale > 0; }
   [[nodiscard]] float factor_of(const KeyTile& key_tile) const { return scaled_late(key_tile) ? queries_.scale : 1.0f; }
@@ -241,7 +241,7 @@ class Pipeline {
     for (int j = key_tile.keys; j < kTile; ++j) {
       for (int n = 0; n < Across; ++n) _mm512_storeu_ps(s + j * kTile + 16 * n, _mm512_set1_ps(-kInfinity));
     }
-    if (key_tile.altered) phrase_.alter(key_tile, s, first_, lanes_);
+    if (key_tile.altered) tiles_.alter(key_tile, s, first_, lanes_);
   }
 
   // ---- the accumulators: tiles 0 to 3 are [rows 0-15, 16-31] x [lanes 0-15, 16-31]; where each was to be stored ----
@@ -308,7 +308,7 @@ class Pipeline {
   template <class Fill>
   void score_block(const KeyTile& key_tile, int row, float* s, const Fill& fill) {
     const auto* const keys = static_cast<const std::uint16_t*>(key_tile.k.data);
-    block<true, kScores.size(), kScores>(keys + row * key_tile.k.stride, key_tile.k.stride, pairs::key_part(phrase_.dim),
+    block<true, kScores.size(), kScores>(keys + row * key_tile.k.stride, key_tile.k.stride, pairs::key_part(tiles_.dim),
                                          queries_.pairs + first_, queries_.part, depth_, true, true, s + row * kTile, fill);
   }
 
@@ -318,7 +318,7 @@ class Pipeline {
     const bool two = column + 16 < columns_;
     float* const o = o_ + std::int64_t{column} * kTile;
     block<true, kMix.size(), kMix>(values + std::int64_t{column} * key_tile.v.stride, key_tile.v.stride,
-                                   pairs::value_part(phrase_.value_dim), p, pairs::kWeightPart, 2, two, !kAddsToO, kAddsToO ? o : sum_,
+                                   pairs::value_part(tiles_.value_dim), p, pairs::kWeightPart, 2, two, !kAddsToO, kAddsToO ? o : sum_,
                                    fill);
     if (kAddsToO) return;
     flush();
@@ -330,7 +330,7 @@ class Pipeline {
     }
   }
 
-  const Phrase& phrase_;
+  const FoldTiles& tiles_;
   int first_, lanes_;
   pairs::Queries queries_;
   int depth_, columns_;
@@ -347,20 +347,20 @@ class Pipeline {
 }  // namespace
 
 template <int Parts>
-void phrase(const Phrase& phrase) {
+void fold(const FoldTiles& tiles) {
   configure();
-  for (int first = 0; first < phrase.lanes; first += kHalf) {
-    if (phrase.lanes - first > 16)
-      Pipeline<Parts, 2>(phrase, first).run();
+  for (int first = 0; first < tiles.lanes; first += kHalf) {
+    if (tiles.lanes - first > 16)
+      Pipeline<Parts, 2>(tiles, first).run();
     else
-      Pipeline<Parts, 1>(phrase, first).run();
+      Pipeline<Parts, 1>(tiles, first).run();
   }
   release();
 }
 
-template void phrase<1>(const Phrase&);
-template void phrase<2>(const Phrase&);
-template void phrase<3>(const Phrase&);
+template void fold<1>(const FoldTiles&);
+template void fold<2>(const FoldTiles&);
+template void fold<3>(const FoldTiles&);
 
 }  // namespace heed::machine::amx
 HEED_PAIRS_END

@@ -4,23 +4,21 @@
 #pragma once
 
 #include "machine/pairs/pairs.hpp"
-#include "machine/products.hpp"
 
 namespace heed::machine::dot {
 
-// The tables are data and the sizes plain code (sizes.cpp), so a plan asks them on any processor; the words run on the unit alone.
-extern const Products kByParts[3];
-/// For at most kFewLanes queries in bf16 (machine/few.hpp).
-extern const Products kFew;
+// The tables are data and the sizes plain code (sizes.cpp), so a plan asks them on any processor; the words run on the unit alone. By
+// parts: 1, 2, 3.
+extern const Similarity kSimilarities[3];
+extern const Mixing kMixings[3];
+extern const Phrase kPhrases[3];
+// For at most kFewLanes queries in bf16 (machine/few.hpp).
+extern const Similarity kFewDot;
+extern const Mixing kFewMixing;
+extern const Phrase kFewPhrase;
 
-[[nodiscard]] inline const Products& products(DType dtype) {
-  return kByParts[pairs::parts_of(dtype) - 1];
-}
-[[nodiscard]] inline const Products& few_products() {
-  return kFew;
-}
-
-[[nodiscard]] Sizes few_sizes(int dim, int value_dim);
+[[nodiscard]] Similarity::Sizes few_sizes(int dim);
+[[nodiscard]] Mixing::Sizes few_mix_sizes(int value_dim);
 /// Columns of a row of queries or of output: D or Dv, rounded up to what two vectors hold.
 constexpr std::int64_t padded(int columns) {
   return (columns + 31) / 32 * 32;

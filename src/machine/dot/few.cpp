@@ -109,7 +109,8 @@ __m512 score_block(const bf16* q, const Operand& k, int dim, int key, int keys, 
   return scores;
 }
 
-bool few_scores(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
+bool few_scores(const void* q, const Operand& k, const Shape& shape, float* s) {
+  const auto [dim, keys, lanes] = shape;
   const __m512 scale = _mm512_set1_ps(static_cast<const float*>(q)[0]);
   __m512 nothing = _mm512_setzero_ps();  // becomes NaN where a score is not finite
   const auto look = [&](__m512 scores) { nothing = _mm512_fmadd_ps(scores, _mm512_setzero_ps(), nothing); };
@@ -126,7 +127,7 @@ bool few_scores(const void* q, const Operand& k, int dim, int keys, int lanes, f
   return _mm512_cmp_ps_mask(nothing, nothing, _CMP_UNORD_Q) == 0;
 }
 
-/// The softmax with 16 / W keys of W lanes to a vector, W = 4 or 8: see Words::absorb.
+/// The softmax with 16 / W keys of W lanes to a vector, W = 4 or 8: see Weighing::absorb.
 template <int W>
 struct FewSoftmax {
   static constexpr int kKeys = 16 / W;
@@ -173,8 +174,8 @@ struct FewSoftmax {
     }
   }
 
-  static void absorb(const float* s, int keys, const SoftmaxRows& state, float* rescale, std::uint32_t* p) {
-    const __m512 nothing = _mm512_set1_ps(-INFINITY), before = everywhere(state.m);
+  static void absorb(const float* s, int keys, float* state, float* rescale, std::uint32_t* p) {
+    const __m512 nothing = _mm512_set1_ps(-INFINITY), before = everywhere(state);
     __m512 m = before;
     for (int key = 0; key < keys; key += kKeys) m = _mm512_max_ps(load(s, key, keys, nothing), m);
     m = over_parts(m, [](__m512 a, __m512 b) { return _mm512_max_ps(a, b); });
@@ -197,12 +198,12 @@ struct FewSoftmax {
         _mm512_mask_mov_ps(pairs::fine_exp(_mm512_sub_ps(before, base)), _mm512_cmp_ps_mask(m, before, _CMP_EQ_OQ), _mm512_set1_ps(1.0f));
     const __mmask16 lanes = static_cast<__mmask16>((1U << W) - 1);
     _mm512_mask_storeu_ps(rescale, lanes, shrink);
-    _mm512_mask_storeu_ps(state.m, lanes, m);
-    _mm512_mask_storeu_ps(state.l, lanes, _mm512_fmadd_ps(everywhere(state.l), shrink, sum));
+    _mm512_mask_storeu_ps(state, lanes, m);
+    _mm512_mask_storeu_ps(state + kTile, lanes, _mm512_fmadd_ps(everywhere(state + kTile), shrink, sum));
   }
 };
 
-void few_absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void* p) {
+void few_absorb(float* s, int keys, int lanes, float* state, float* rescale, void* p) {
   auto* const pairs = static_cast<std::uint32_t*>(p);
   if (lanes <= 4)
     FewSoftmax<4>::absorb(s, keys, state, rescale, pairs);
@@ -253,7 +254,21 @@ void mix_block(const std::uint32_t* p, const Operand& v, int value_dim, int colu
   }
 }
 
-void few_mix(const void* p, const Operand& v, int value_dim, int keys, int lanes, const float* rescale, float* o) {
+/// Mixing::put.
+template <int W>
+void put(const float* p, int keys, std::uint32_t* weights) {
+  for (int key = 0; key < keys; key += FewSoftmax<W>::kKeys)
+    FewSoftmax<W>::put(FewSoftmax<W>::load(p, key, keys, _mm512_setzero_ps()), key, weights);
+}
+void few_put(const float* p, int keys, int lanes, void* weights) {
+  if (lanes <= 4)
+    put<4>(p, keys, static_cast<std::uint32_t*>(weights));
+  else
+    put<8>(p, keys, static_cast<std::uint32_t*>(weights));
+}
+
+void few_mix(const void* p, const Operand& v, const Shape& shape, const float* rescale, float* o) {
+  const auto [value_dim, keys, lanes] = shape;
   const auto* const weights = static_cast<const std::uint32_t*>(p);
   for (int column = 0; column < value_dim; column += 64) {
     int first = 0;
@@ -274,25 +289,26 @@ struct Interleaved {
 
 }  // namespace
 
-constexpr Products kFew{.name = "dot, few queries",
-                        .most_lanes = kFewLanes,
-                        .query_tiles = 1,
-                        .sizes = few_sizes,
-                        .unusual_queries = large,
-                        .unusual_keys = nullptr,
-                        .unusual_values = nullptr,
-                        .load_queries = load_queries,
-                        .keys = rows_of,
-                        .values = rows_of,
-                        .scores = few_scores,
-                        .absorb = few_absorb,
-                        .mix = few_mix,
-                        .merge = few_merge<Interleaved>,
-                        .adopt = few_adopt<Interleaved>,
-                        .suspects = few_suspects<Interleaved, true>,
-                        .overflown = few_overflown<Interleaved>,
-                        .finish = few_finish<Interleaved>,
-                        .clean_values = few_clean<bf16>};
+constexpr Similarity kFewDot{.name = "dot",
+                             .text = "scale q . k",
+                             .sizes = few_sizes,
+                             .unusual_queries = large,
+                             .unusual_keys = nullptr,
+                             .load = load_queries,
+                             .keys = rows_of,
+                             .scores = few_scores};
+constexpr Mixing kFewMixing{.sizes = few_mix_sizes,
+                            .unusual = nullptr,
+                            .values = rows_of,
+                            .put = few_put,
+                            .mix = few_mix,
+                            .blend = few_blend<Interleaved>,
+                            .adopt = few_adopt<Interleaved>,
+                            .suspects = few_suspects<Interleaved, true>,
+                            .overflown = few_overflown<Interleaved>,
+                            .finish = few_finish<Interleaved>,
+                            .clean = few_clean<bf16>};
+constexpr Phrase kFewPhrase{.similarity = "", .weighing = "softmax", .absorb = few_absorb, .merge = few_merge};
 
 }  // namespace heed::machine::dot
 HEED_PAIRS_END

@@ -210,19 +210,19 @@ Operand pack_values(const Rows& rows, int count, int value_dim, void* buffer) {
   return {buffer, kTile};
 }
 
-std::uint64_t suspects(const SoftmaxRows& part, int value_dim, int lanes) {
+std::uint64_t suspects(const float* sums, std::uint64_t begun, int value_dim, int lanes) {
   std::uint64_t found = 0;
   for (int lane = 0; lane < lanes; lane += 16) {
     __m512 largest = _mm512_setzero_ps();
     __mmask16 nan = 0;
     for (int c = 0; c < value_dim; ++c) {
-      const __m512 o = _mm512_loadu_ps(part.o + std::int64_t{c} * kTile + lane);
+      const __m512 o = _mm512_loadu_ps(sums + std::int64_t{c} * kTile + lane);
       largest = _mm512_max_ps(_mm512_abs_ps(o), largest);
       nan |= _mm512_cmp_ps_mask(o, o, _CMP_UNORD_Q);
     }
     const __mmask16 small = _mm512_cmp_ps_mask(largest, _mm512_set1_ps(0x1p-100f), _CMP_LE_OQ);
-    const __mmask16 begun = _mm512_cmp_ps_mask(_mm512_loadu_ps(part.m + lane), _mm512_set1_ps(-HUGE_VALF), _CMP_NEQ_UQ);
-    found |= static_cast<std::uint64_t>((nan | (small & begun)) & first_lanes(lanes - lane)) << lane;
+    const auto seen = static_cast<__mmask16>(begun >> lane);
+    found |= static_cast<std::uint64_t>((nan | (small & seen)) & first_lanes(lanes - lane)) << lane;
   }
   return found;
 }
@@ -238,17 +238,16 @@ __m256i nearest_bf16(__m512i bits) {
 }
 }  // namespace
 
-void finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out) {
-  if (out.column_stride != 1 || out.dtype == DType::kF16) return simd::finish_lanes(state, value_dim, first, lanes, out);
+void finish(const float* o, const float* divisors, int value_dim, int first, int lanes, const OutputRows& out) {
+  if (out.column_stride != 1 || out.dtype == DType::kF16) return machine::finish(o, divisors, value_dim, first, lanes, out);
   for (int lane = first; lane < first + lanes; lane += 16) {
     const int count = std::min(16, first + lanes - lane);
-    const __m512 l = _mm512_maskz_loadu_ps(first_lanes(count), state.l + lane);
-    const __m512 divisor = _mm512_mask_mov_ps(l, _mm512_cmp_ps_mask(l, _mm512_setzero_ps(), _CMP_EQ_OQ), _mm512_set1_ps(1.0f));
+    const __m512 divisor = _mm512_mask_loadu_ps(_mm512_set1_ps(1.0f), first_lanes(count), divisors + lane);
     for (int column = 0; column < value_dim; column += 16) {
       const __mmask16 mask = first_lanes(value_dim - column);
       __m512i block[16];
       for (int c = 0; c < 16; ++c) {
-        const float* const from = state.o + (std::int64_t{column} + c) * kTile + lane;
+        const float* const from = o + (std::int64_t{column} + c) * kTile + lane;
         block[c] = column + c < value_dim ? _mm512_castps_si512(_mm512_div_ps(_mm512_maskz_loadu_ps(first_lanes(count), from), divisor))
                                           : _mm512_setzero_si512();
       }

@@ -19,8 +19,8 @@
 #include <cstdint>
 #include <string>
 
+#include "machine/machine.hpp"
 #include "machine/pairs/target.hpp"
-#include "machine/products.hpp"
 #include "machine/simd/simd.hpp"
 
 namespace heed::machine::pairs {
@@ -71,7 +71,9 @@ struct Queries {
 inline constexpr std::int64_t kWeightPart = std::int64_t{kTile} / 2 * kTile;
 
 template <int Parts>
-Sizes sizes(int dim, int value_dim);                              // plain code (sizes.cpp); what follows is compiled for the units
+Similarity::Sizes dot_sizes(int dim);  // plain code (sizes.cpp); what follows is compiled for the units
+template <int Parts>
+Mixing::Sizes mix_sizes(int value_dim);
 std::uint64_t unusual(const Rows& rows, int count, int columns);  ///< queries or keys
 std::uint64_t unusual_values(const Rows& rows, int count, int columns);
 template <int Parts>
@@ -81,11 +83,14 @@ Operand pack_keys(const Rows& rows, int count, int dim, void* buffer);
 template <int Parts>
 Operand pack_values(const Rows& rows, int count, int value_dim, void* buffer);
 template <int Parts>
-void absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void* p);
+void absorb(float* s, int keys, int lanes, float* state, float* rescale, void* p);
+/// Mixing::put.
+template <int Parts>
+void put(const float* p, int keys, int lanes, void* weights);
 /// Rows with NaN, and rows so small that flushed products could be felt: something seen, but no |O| above 2^-100.
-std::uint64_t suspects(const SoftmaxRows& part, int value_dim, int lanes);
-/// O, divided by l, transposed and rounded by vectors where rows are contiguous.
-void finish(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);
+std::uint64_t suspects(const float* o, std::uint64_t begun, int value_dim, int lanes);
+/// O, divided, transposed and rounded by vectors where rows are contiguous.
+void finish(const float* o, const float* divisor, int value_dim, int first, int lanes, const OutputRows& out);
 
 /// How many parts a number of this dtype has.
 constexpr int parts_of(DType dtype) {
@@ -99,23 +104,26 @@ constexpr int parts_of(DType dtype) {
   return parts_of(dtype) == 2 ? mean(score_products<2>(), mix_products<2>()) : mean(score_products<3>(), mix_products<3>());
 }
 
-/// What both machines fill alike; name, keys, scores and mix are their own.
+// What both machines fill alike; keys, scores and mix are their own.
 template <int Parts>
-constexpr Products products_in_common() {
-  return {.name = {},
-          .most_lanes = kTile,
-          .query_tiles = 8,
-          .sizes = sizes<Parts>,
+constexpr Similarity dot_in_common() {
+  return {.name = "dot",
+          .text = "scale q . k",
+          .sizes = dot_sizes<Parts>,
           .unusual_queries = unusual,
           .unusual_keys = unusual,
-          .unusual_values = unusual_values,
-          .load_queries = load_queries<Parts>,
+          .load = load_queries<Parts>,
           .keys = pack_keys<Parts>,
+          .scores = nullptr};
+}
+template <int Parts>
+constexpr Mixing mixing_in_common() {
+  return {.sizes = mix_sizes<Parts>,
+          .unusual = unusual_values,
           .values = pack_values<Parts>,
-          .scores = nullptr,
-          .absorb = absorb<Parts>,
+          .put = put<Parts>,
           .mix = nullptr,
-          .merge = state::merge,
+          .blend = machine::blend,
           .adopt = simd::adopt,
           .suspects = suspects,
           .overflown = simd::infinite_lanes,

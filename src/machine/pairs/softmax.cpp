@@ -1,4 +1,5 @@
-// absorb, leaving the weights as pairs of bf16 parts. The meaning of Words::absorb; the maximum is exact, sums are of unrounded weights.
+// absorb, leaving the weights as pairs of bf16 parts, and put, which makes such pairs of weights in f32. The meaning of Weighing::absorb;
+// the maximum is exact, sums are of unrounded weights.
 //
 // Cost per 16 scores: 1 maximum, 11 or 13 operations of exp (exp.hpp), 1 sum, 1 rounding per part.
 #include <limits>
@@ -26,12 +27,13 @@ void put_pairs(__m512 even, __m512 odd, std::uint32_t* p) {
 }  // namespace
 
 template <int Parts>
-void absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void* p) {
+void absorb(float* s, int keys, int lanes, float* state, float* rescale, void* p) {
+  float *const top = state, *const total = state + kTile;
   auto* const pairs = static_cast<std::uint32_t*>(p);
   const __m512 infinity = _mm512_set1_ps(std::numeric_limits<float>::infinity()), zero = _mm512_setzero_ps();
   for (int lane = 0; lane < lanes; lane += 16) {
     const float* const column = s + lane;
-    const __m512 before = _mm512_loadu_ps(state.m + lane);
+    const __m512 before = _mm512_loadu_ps(top + lane);
     __m512 m = before, m2 = before;
     int j = 0;
     for (; j + 2 <= keys; j += 2) {
@@ -63,14 +65,26 @@ void absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* resc
     const __m512 shrink =
         _mm512_mask_mov_ps(fine_exp(_mm512_sub_ps(before, base)), _mm512_cmp_ps_mask(m, before, _CMP_EQ_OQ), _mm512_set1_ps(1.0f));
     _mm512_storeu_ps(rescale + lane, shrink);
-    _mm512_storeu_ps(state.m + lane, m);
-    _mm512_storeu_ps(state.l + lane, _mm512_fmadd_ps(_mm512_loadu_ps(state.l + lane), shrink, _mm512_add_ps(sum, sum2)));
+    _mm512_storeu_ps(top + lane, m);
+    _mm512_storeu_ps(total + lane, _mm512_fmadd_ps(_mm512_loadu_ps(total + lane), shrink, _mm512_add_ps(sum, sum2)));
   }
 }
 
-template void absorb<1>(float*, int, int, const SoftmaxRows&, float*, void*);
-template void absorb<2>(float*, int, int, const SoftmaxRows&, float*, void*);
-template void absorb<3>(float*, int, int, const SoftmaxRows&, float*, void*);
+template <int Parts>
+void put(const float* p, int keys, int lanes, void* weights) {
+  auto* const pairs = static_cast<std::uint32_t*>(weights);
+  const auto row = [&](int j, int lane) { return j < keys ? _mm512_loadu_ps(p + std::int64_t{j} * kTile + lane) : _mm512_setzero_ps(); };
+  for (int lane = 0; lane < lanes; lane += 16) {
+    for (int j = 0; j < kTile; j += 2) put_pairs<Parts>(row(j, lane), row(j + 1, lane), pairs + std::int64_t{j} / 2 * kTile + lane);
+  }
+}
+
+template void put<1>(const float*, int, int, void*);
+template void put<2>(const float*, int, int, void*);
+template void put<3>(const float*, int, int, void*);
+template void absorb<1>(float*, int, int, float*, float*, void*);
+template void absorb<2>(float*, int, int, float*, float*, void*);
+template void absorb<3>(float*, int, int, float*, float*, void*);
 
 }  // namespace heed::machine::pairs
 HEED_PAIRS_END

@@ -291,16 +291,9 @@ HWY_INLINE void few_mix(const FewValues<T>& of, int lanes) {
   if (lanes - first == 1) mix_rows<1>(of, first);
 }
 
-template <class Function>
-HWY_INLINE auto by_dtype(DType dtype, const Function& function) {
-  if (dtype == DType::kF32) return function(float{});
-  if (dtype == DType::kF16) return function(f16{});
-  return function(bf16{});
-}
-
 bool FewScores(const float* q, std::int64_t q_row, DType dtype, const void* k, std::int64_t stride, int dim, int keys, int lanes,
                float* s) {
-  return by_dtype(dtype, [&](auto type) HWY_ATTR {
+  return base::by_dtype(dtype, [&](auto type) HWY_ATTR {
     using T = decltype(type);
     return few_scores<T>({q, q_row, static_cast<const T*>(k), stride, dim, keys, ahead_of<T>(stride, dim)}, lanes, s);
   });
@@ -308,7 +301,7 @@ bool FewScores(const float* q, std::int64_t q_row, DType dtype, const void* k, s
 
 void FewMix(const float* p, DType dtype, const void* v, std::int64_t stride, int value_dim, int keys, int lanes, const float* rescale,
             float* o, std::int64_t o_row) {
-  by_dtype(dtype, [&](auto type) HWY_ATTR {
+  base::by_dtype(dtype, [&](auto type) HWY_ATTR {
     using T = decltype(type);
     few_mix<T>({p, static_cast<const T*>(v), stride, value_dim, keys, rescale, o, o_row, ahead_of<T>(stride, value_dim)}, lanes);
   });
@@ -337,10 +330,14 @@ constexpr DType kDType = std::is_same_v<T, float> ? DType::kF32
 constexpr int kHead = 16;  // floats before the queries: what the finished score is multiplied by
 
 template <class T>
-Sizes few_sizes(int dim, int value_dim) {
+Similarity::Sizes few_sizes(int dim) {
   return {.queries = sizeof(float) * (kHead + kFewLanes * static_cast<std::size_t>(Plain::row(dim))),
-          .keys = sizeof(T) * kTile * static_cast<std::size_t>(dim),
-          .values = sizeof(T) * kTile * static_cast<std::size_t>(value_dim),
+          .keys = sizeof(T) * kTile * static_cast<std::size_t>(dim)};
+}
+
+template <class T>
+Mixing::Sizes few_mix_sizes(int value_dim) {
+  return {.values = sizeof(T) * kTile * static_cast<std::size_t>(value_dim),
           .weights = 0,
           .output = sizeof(float) * kFewLanes * static_cast<std::size_t>(Plain::row(value_dim))};
 }
@@ -360,50 +357,65 @@ void few_queries(const Rows& rows, const std::int64_t* slots, int count, int dim
 }
 
 template <class T>
-bool few_scores(const void* q, const Operand& k, int dim, int keys, int lanes, float* s) {
+bool few_scores(const void* q, const Operand& k, const Shape& shape, float* s) {
+  const auto [dim, keys, lanes] = shape;
   const auto* const head = static_cast<const float*>(q);
   const bool all = HWY_DYNAMIC_DISPATCH(FewScores)(head + kHead, Plain::row(dim), kDType<T>, k.data, k.stride, dim, keys, lanes, s);
   return scale(head[0], all, keys, lanes, s);
 }
 
 template <class T>
-void few_mix(const void* p, const Operand& v, int value_dim, int keys, int lanes, const float* rescale, float* o) {
+void few_mix(const void* p, const Operand& v, const Shape& shape, const float* rescale, float* o) {
+  const auto [value_dim, keys, lanes] = shape;
   HWY_DYNAMIC_DISPATCH(FewMix)
   (static_cast<const float*>(p), kDType<T>, v.data, v.stride, value_dim, keys, lanes, rescale, o, Plain::row(value_dim));
 }
 
-void few_absorb(float* s, int keys, int lanes, const SoftmaxRows& state, float* rescale, void*) {
-  state::absorb(s, keys, lanes, state, rescale);
+void few_absorb(float* s, int keys, int lanes, float* state, float* rescale, void*) {
+  state::softmax().absorb(s, keys, lanes, state, rescale);
 }
 
 template <class T>
-constexpr Products few_products_of() {
-  return {.name = "simd, few queries",
-          .most_lanes = kFewLanes,
-          .query_tiles = 1,
+constexpr Similarity few_dot() {
+  return {.name = "dot",
+          .text = "scale q . k",
           .sizes = few_sizes<T>,
           .unusual_queries = nullptr,
           .unusual_keys = nullptr,
-          .unusual_values = nullptr,
-          .load_queries = few_queries<T>,
+          .load = few_queries<T>,
           .keys = few_rows<T>,
+          .scores = few_scores<T>};
+}
+
+template <class T>
+constexpr Mixing few_mixing_of() {
+  return {.sizes = few_mix_sizes<T>,
+          .unusual = nullptr,
           .values = few_rows<T>,
-          .scores = few_scores<T>,
-          .absorb = few_absorb,
           .mix = few_mix<T>,
-          .merge = few_merge<Plain>,
+          .blend = few_blend<Plain>,
           .adopt = few_adopt<Plain>,
           .suspects = few_suspects<Plain, false>,
           .overflown = few_overflown<Plain>,
           .finish = few_finish<Plain>,
-          .clean_values = few_clean<T>};
+          .clean = few_clean<T>};
 }
 
 }  // namespace
 
-const Products& few_products(DType dtype) {
-  static constexpr Products kF32 = few_products_of<float>(), kF16 = few_products_of<f16>(), kBF16 = few_products_of<bf16>();
+std::span<const Similarity> few_similarities(DType dtype) {
+  static constexpr Similarity kF32[] = {few_dot<float>()}, kF16[] = {few_dot<f16>()}, kBF16[] = {few_dot<bf16>()};
   return dtype == DType::kF32 ? kF32 : dtype == DType::kF16 ? kF16 : kBF16;
+}
+
+const Mixing& few_mixing(DType dtype) {
+  static constexpr Mixing kF32 = few_mixing_of<float>(), kF16 = few_mixing_of<f16>(), kBF16 = few_mixing_of<bf16>();
+  return dtype == DType::kF32 ? kF32 : dtype == DType::kF16 ? kF16 : kBF16;
+}
+
+std::span<const Phrase> few_phrases(DType) {
+  static constexpr Phrase kPhrases[] = {{.similarity = "", .weighing = "softmax", .absorb = few_absorb, .merge = few_merge}};
+  return kPhrases;
 }
 
 }  // namespace simd

@@ -1,5 +1,6 @@
 // mix: O[c, i] <- O[c, i] rescale[i] + sum_j v[j, c] P[j, i]. [Dv, 64] from [keys, Dv] and [keys, 64]. Flops 2 keys lanes Dv; reads V
 // in place. mix_careful is the same sum over the seen places alone, for tiles where V holds NaN or Inf behind the mask.
+// blend: O <- a O + b O', the merge of two parts.
 #include <cstdint>
 
 #include "base/targets.hpp"
@@ -40,6 +41,18 @@ void MixCareful(const float* p, const std::uint8_t* seen, const float* v, std::i
   }
 }
 
+void Blend(float* o, const float* a, const float* part, const float* b, int value_dim, int lanes) {
+  const DF d;
+  const int width = static_cast<int>(hn::Lanes(d));
+  for (int lane = 0; lane < lanes; lane += width) {
+    const auto of_o = hn::LoadU(d, a + lane), of_part = hn::LoadU(d, b + lane);
+    for (std::int64_t c = 0; c < value_dim; ++c) {
+      float* const place = o + c * 64 + lane;
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, part + c * 64 + lane), of_part, hn::Mul(hn::LoadU(d, place), of_o)), d, place);
+    }
+  }
+}
+
 }  // namespace heed::machine::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -47,12 +60,16 @@ HWY_AFTER_NAMESPACE();
 namespace heed::machine {
 HWY_EXPORT(Mix);
 HWY_EXPORT(MixCareful);
+HWY_EXPORT(Blend);
 void mix(const float* p, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes, const float* rescale, float* o) {
   HWY_DYNAMIC_DISPATCH(Mix)(p, v, v_stride, value_dim, keys, lanes, rescale, o);
 }
 void mix_careful(const float* p, const std::uint8_t* seen, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
                  const float* rescale, float* o) {
   HWY_DYNAMIC_DISPATCH(MixCareful)(p, seen, v, v_stride, value_dim, keys, lanes, rescale, o);
+}
+void blend(float* o, const float* a, const float* part, const float* b, int value_dim, int lanes) {
+  HWY_DYNAMIC_DISPATCH(Blend)(o, a, part, b, value_dim, lanes);
 }
 }  // namespace heed::machine
 #endif

@@ -36,33 +36,22 @@ void store(float value, f16& place) {
 }
 
 template <class T>
-void store_rows(const SoftmaxRows& state, int value_dim, int lanes, const OutputRows& out) {
+void store_rows(const float* o, const float* divisor, int value_dim, int lanes, const OutputRows& out) {
   for (int i = 0; i < lanes; ++i) {
     T* const to = static_cast<T*>(out.data) + i * out.row_stride;
-    const float l = state.l[i] == 0.0f ? 1.0f : state.l[i];  // nothing seen: 0 / 1
-    for (int c = 0; c < value_dim; ++c) store(state.o[c * kTile + i] / l, to[c * out.column_stride]);
+    for (int c = 0; c < value_dim; ++c) store(o[c * kTile + i] / divisor[i], to[c * out.column_stride]);
   }
-}
-
-template <class Function>
-void by_dtype(DType dtype, const Function& function) {
-  if (dtype == DType::kBF16)
-    function(bf16{});
-  else if (dtype == DType::kF16)
-    function(f16{});
-  else
-    function(float{});
 }
 
 }  // namespace
 
 void load_queries(const Rows& source, const std::int64_t* slots, int count, int columns, float scale, float* qt) {
   std::memset(qt, 0, static_cast<std::size_t>(columns) * kTile * sizeof(float));
-  by_dtype(source.dtype, [&](auto type) { transpose_rows<decltype(type)>(source, slots, count, columns, scale, qt); });
+  base::by_dtype(source.dtype, [&](auto type) { transpose_rows<decltype(type)>(source, slots, count, columns, scale, qt); });
 }
 
-void finish(const SoftmaxRows& state, int value_dim, int lanes, const OutputRows& out) {
-  by_dtype(out.dtype, [&](auto type) { store_rows<decltype(type)>(state, value_dim, lanes, out); });
+void finish(const float* o, const float* divisor, int value_dim, int first, int lanes, const OutputRows& out) {
+  base::by_dtype(out.dtype, [&](auto type) { store_rows<decltype(type)>(o + first, divisor + first, value_dim, lanes, out); });
 }
 
 }  // namespace heed::machine

@@ -2,18 +2,21 @@
 // that the processor has is picked at the first call.
 #pragma once
 
-#include "machine/products.hpp"
-#include "machine/words.hpp"
+#include "machine/machine.hpp"
 
 namespace heed::machine::simd {
 
-// Products on O as [Dv, 64]: also those of other machines that keep it so.
-void adopt(const SoftmaxRows& state, const SoftmaxRows& exact, std::uint64_t lanes, int value_dim);
+// On O as [Dv, 64]: also for other machines that keep it so.
+void adopt(float* o, const float* exact, std::uint64_t lanes, int value_dim);
 /// Bit i: O of lane i is not finite.
-[[nodiscard]] std::uint64_t infinite_lanes(const SoftmaxRows& state, int value_dim, int lanes);
-void finish_lanes(const SoftmaxRows& state, int value_dim, int first, int lanes, const OutputRows& out);
-[[nodiscard]] const Products& products(DType dtype);
-/// For at most kFewLanes queries (few.hpp).
-[[nodiscard]] const Products& few_products(DType dtype);
+[[nodiscard]] std::uint64_t infinite_lanes(const float* o, int value_dim, int lanes);
+
+[[nodiscard]] std::span<const Similarity> similarities(DType dtype);
+[[nodiscard]] const Mixing& mixing(DType dtype);
+
+// For at most kFewLanes queries (few.hpp).
+[[nodiscard]] std::span<const Similarity> few_similarities(DType dtype);
+[[nodiscard]] const Mixing& few_mixing(DType dtype);
+[[nodiscard]] std::span<const Phrase> few_phrases(DType dtype);
 
 }  // namespace heed::machine::simd

@@ -1,6 +1,6 @@
 // The words at the edges and the two products against their meaning in words.hpp, computed in double; for every instruction set, and for
 // lanes and keys that are no multiple of anything. Lane i depends on lane i alone: not on how many there are, not on what others hold.
-// (hide, absorb, weigh, tally, merge: softmax_test.cpp; modify, see: modify_test.cpp.)
+// (absorb, merge, weights, tally: state/softmax_rows_test.cpp; modify, see, hide: formula/modify_test.cpp.)
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -50,7 +50,6 @@ bool same_bits(float a, float b) {
 /// m, l, o of 64 rows.
 struct State {
   explicit State(int value_dim = 0) : m(kTile, -kInf), l(kTile, 0), o(static_cast<std::size_t>(value_dim * kTile), 0) {}
-  SoftmaxRows rows() { return {m.data(), l.data(), o.data()}; }
   Floats m, l, o;
 };
 
@@ -126,7 +125,9 @@ TEST_P(Word, FinishDividesRoundsAndPlaces) {
     for (const int lanes : kSomeLanes) {
       Tensor out(dtype, {400});
       for (std::int64_t i = 0; i < 400; ++i) store_real(out.span(), i, -77);
-      machine::finish(state.rows(), 3, lanes, {out.span().data, dtype, 5, 2});
+      Floats divisor = state.l;
+      std::replace(divisor.begin(), divisor.end(), 0.0F, 1.0F);
+      machine::finish(state.o.data(), divisor.data(), 3, 0, lanes, {out.span().data, dtype, 5, 2});
       int written = 0;
       for (int i = 0; i < lanes; ++i) {
         for (int c = 0; c < 3; ++c) {

@@ -93,50 +93,58 @@ Operand keys(const Rows& rows, int count, int dim, void* buffer) {
 }
 
 template <int Parts>
-bool scores(const void* q, const Operand& k, int dim, int count, int lanes, float* s) {
+bool scores(const void* q, const Operand& k, const Shape& shape, float* s) {
   constexpr auto kParts = pairs::score_products<Parts>();
-  const pairs::Queries queries = pairs::queries_of(q, dim);
+  const pairs::Queries queries = pairs::queries_of(q, shape.dim);
   outer<kParts.size(), kParts>({.a = static_cast<const std::uint16_t*>(k.data),
                                 .a_row = k.stride,
-                                .a_part = pairs::key_part(dim),
+                                .a_part = pairs::key_part(shape.dim),
                                 .b = queries.pairs,
                                 .b_part = queries.part,
-                                .count = (dim + 1) / 2,
+                                .count = (shape.dim + 1) / 2,
                                 .c = s,
                                 .scale = queries.scale,
                                 .rescale = nullptr},
-                               count, lanes);
+                               shape.keys, shape.lanes);
   return true;
 }
 
 template <int Parts>
-void mix(const void* p, const Operand& v, int value_dim, int count, int lanes, const float* rescale, float* o) {
+void mix(const void* p, const Operand& v, const Shape& shape, const float* rescale, float* o) {
   constexpr auto kParts = pairs::mix_products<Parts>();
   outer<kParts.size(), kParts>({.a = static_cast<const std::uint16_t*>(v.data),
                                 .a_row = v.stride,
-                                .a_part = pairs::value_part(value_dim),
+                                .a_part = pairs::value_part(shape.dim),
                                 .b = static_cast<const std::uint32_t*>(p),
                                 .b_part = pairs::kWeightPart,
-                                .count = (count + 1) / 2,
+                                .count = (shape.keys + 1) / 2,
                                 .c = o,
                                 .scale = 1,
                                 .rescale = rescale},
-                               value_dim, lanes);
+                               shape.dim, shape.lanes);
 }
 
 template <int Parts>
-constexpr Products products_by_parts() {
-  Products products = pairs::products_in_common<Parts>();
-  products.name = "dot";
-  products.keys = keys<Parts>;
-  products.scores = scores<Parts>;
-  products.mix = mix<Parts>;
-  return products;
+constexpr Similarity dot_by_parts() {
+  Similarity dot = pairs::dot_in_common<Parts>();
+  dot.keys = keys<Parts>;
+  dot.scores = scores<Parts>;
+  return dot;
+}
+template <int Parts>
+constexpr Mixing mixing_by_parts() {
+  Mixing mixing = pairs::mixing_in_common<Parts>();
+  mixing.mix = mix<Parts>;
+  return mixing;
 }
 
 }  // namespace
 
-constexpr Products kByParts[3] = {products_by_parts<1>(), products_by_parts<2>(), products_by_parts<3>()};
+constexpr Similarity kSimilarities[3] = {dot_by_parts<1>(), dot_by_parts<2>(), dot_by_parts<3>()};
+constexpr Mixing kMixings[3] = {mixing_by_parts<1>(), mixing_by_parts<2>(), mixing_by_parts<3>()};
+constexpr Phrase kPhrases[3] = {{.similarity = "", .weighing = "softmax", .absorb = pairs::absorb<1>},
+                                {.similarity = "", .weighing = "softmax", .absorb = pairs::absorb<2>},
+                                {.similarity = "", .weighing = "softmax", .absorb = pairs::absorb<3>}};
 
 }  // namespace heed::machine::dot
 HEED_PAIRS_END

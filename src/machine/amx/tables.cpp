@@ -71,7 +71,8 @@ Operand keys(const Rows& rows, int count, int dim, void* buffer) {
 }
 
 template <int Parts>
-bool scores(const void* q, const Operand& k, int dim, int count, int lanes, float* s) {
+bool scores(const void* q, const Operand& k, const Shape& shape, float* s) {
+  const auto [dim, count, lanes] = shape;
   constexpr auto kParts = pairs::score_products<Parts>();
   const pairs::Queries queries = pairs::queries_of(q, dim);
   product<kParts.size(), kParts>({.a = static_cast<const std::uint16_t*>(k.data),
@@ -91,7 +92,8 @@ bool scores(const void* q, const Operand& k, int dim, int count, int lanes, floa
 }
 
 template <int Parts>
-void mix(const void* p, const Operand& v, int value_dim, int count, int lanes, const float* rescale, float* o) {
+void mix(const void* p, const Operand& v, const Shape& shape, const float* rescale, float* o) {
+  const auto [value_dim, count, lanes] = shape;
   constexpr auto kParts = pairs::mix_products<Parts>();
   alignas(64) float sum[32 * kTile];  // of 32 columns of V at a time
   const int columns = pairs::padded_value_dim(value_dim);
@@ -116,21 +118,31 @@ void mix(const void* p, const Operand& v, int value_dim, int count, int lanes, c
 }
 
 template <int Parts>
-constexpr Products products_by_parts() {
-  Products products = pairs::products_in_common<Parts>();
-  products.name = "amx";
-  products.query_tiles = 16;
-  products.keys = keys<Parts>;
-  products.scores = scores<Parts>;
-  products.mix = mix<Parts>;
-  products.phrase = phrase<Parts>;
-  products.phrase_bytes = phrase_bytes<Parts>;
-  return products;
+constexpr Similarity dot_by_parts() {
+  Similarity dot = pairs::dot_in_common<Parts>();
+  dot.keys = keys<Parts>;
+  dot.scores = scores<Parts>;
+  return dot;
+}
+template <int Parts>
+constexpr Mixing mixing_by_parts() {
+  Mixing mixing = pairs::mixing_in_common<Parts>();
+  mixing.mix = mix<Parts>;
+  return mixing;
+}
+template <int Parts>
+constexpr Phrase phrase_by_parts() {
+  return {.similarity = "dot", .weighing = "softmax", .absorb = pairs::absorb<Parts>, .fold = fold<Parts>, .bytes = phrase_bytes<Parts>};
 }
 
 }  // namespace
 
-constexpr Products kByParts[3] = {products_by_parts<1>(), products_by_parts<2>(), products_by_parts<3>()};
+constexpr Similarity kSimilarities[3] = {dot_by_parts<1>(), dot_by_parts<2>(), dot_by_parts<3>()};
+constexpr Mixing kMixings[3] = {mixing_by_parts<1>(), mixing_by_parts<2>(), mixing_by_parts<3>()};
+// The first is the whole; where the similarity is another's, the softmax alone.
+constexpr Phrase kPhrases[3][2] = {{phrase_by_parts<1>(), {.similarity = "", .weighing = "softmax", .absorb = pairs::absorb<1>}},
+                                   {phrase_by_parts<2>(), {.similarity = "", .weighing = "softmax", .absorb = pairs::absorb<2>}},
+                                   {phrase_by_parts<3>(), {.similarity = "", .weighing = "softmax", .absorb = pairs::absorb<3>}}};
 
 }  // namespace heed::machine::amx
 HEED_PAIRS_END

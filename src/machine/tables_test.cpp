@@ -1,14 +1,14 @@
-// Every table of Products against its meaning in products.hpp and words.hpp, computed in double from the exactly widened operands: the
+// The tables of every machine against its meaning in machine.hpp and words.hpp, computed in double from the exactly widened operands: the
 // simd, dot and amx machines, for tiles and for few queries, in every dtype (amx emulated where there is no matrix unit): scores,
 // absorb and mix, merge, adopt, finish on shapes that are no multiple of anything, rows in every layout.
-// (Numbers that products do not take: products_unusual_test.cpp; several tiles and phrases: products_phrase_test.cpp.)
+// (Numbers that products do not take: tables_unusual_test.cpp; several tiles and phrases: tables_phrase_test.cpp.)
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "machine/products_support.hpp"
+#include "machine/tables_support.hpp"
 
 namespace heed::machine {
 namespace {
@@ -32,29 +32,29 @@ void expect_scores(const Matrix& q, const Matrix& k, float scale, const float* s
   }
 }
 
-TEST_P(EveryProducts, ScoresAreScaledDotProducts) {
+TEST_P(EveryTable, ScoresAreScaledDotProducts) {
   for (const int dim : {1, 16, 30, 64, 100}) {
     for (const int keys : kSomeKeys) {
       for (const int lanes : some_lanes()) {
         const Matrix q = draw(lanes, dim), k = draw(keys, dim);
         const float scale = lanes == 4 || lanes == 33 ? -0.7F : 0.3F;
-        const Queries queries(products_, q, scale);
-        const Keys rows(products_, k);
+        const Queries queries(tables_, q, scale);
+        const Keys rows(tables_, k);
         Buffer s(kTile * kTile * sizeof(float));
-        products_.scores(queries.data(), rows.operand, dim, keys, lanes, s.floats());
+        tables_.similarity.scores(queries.data(), rows.operand, {dim, keys, lanes}, s.floats());
         expect_scores(q, k, scale, s.floats());
       }
     }
   }
 }
 
-TEST_P(EveryProducts, QueriesThatDoNotExistAreZero) {
+TEST_P(EveryTable, QueriesThatDoNotExistAreZero) {
   for (const int lanes : {0, 1, most_lanes() - 1}) {
-    const Queries queries(products_, draw(lanes, 30), 0.3F);
+    const Queries queries(tables_, draw(lanes, 30), 0.3F);
     const Matrix k = draw(33, 30);
-    const Keys rows(products_, k);
+    const Keys rows(tables_, k);
     Buffer s(kTile * kTile * sizeof(float));
-    products_.scores(queries.data(), rows.operand, 30, 33, most_lanes(), s.floats());
+    tables_.similarity.scores(queries.data(), rows.operand, {30, 33, most_lanes()}, s.floats());
     for (int j = 0; j < 33; ++j) {
       for (int i = lanes; i < most_lanes(); ++i) EXPECT_EQ(s.floats()[at(j, i)], 0) << j << " " << i;
     }
@@ -87,17 +87,18 @@ void expect_rescale(float rescale, float before, float after) {
     EXPECT_NEAR(wide(rescale), std::exp(step), (0x1p-22 - 0x1p-24 * step) * std::exp(step));  // the step is rounded, too
 }
 
-TEST_P(EveryProducts, AbsorbAndMixAreTheOnlineSoftmax) {
+TEST_P(EveryTable, AbsorbAndMixAreTheOnlineSoftmax) {
   std::size_t turn = 0;
   for (const int value_dim : {3, 16, 48, 70}) {
     for (const int keys : kSomeKeys) {
       const int lanes = some_lanes()[(turn + turn / 4) % some_lanes().size()];
       ++turn;
-      State state(products_, value_dim, lanes);
+      State state(tables_, value_dim, lanes);
       std::vector<Truth> truth(index(lanes), Truth(value_dim));
       for (const bool first : {true, false}) {
         const Matrix v = draw(keys, value_dim);
-        const Floats s = some_scores(random_, keys, lanes, first), before = state.m, rescale = fold(s.data(), v, state);
+        const Floats s = some_scores(random_, keys, lanes, first), before(state.m.begin(), state.m.end()),
+                     rescale = fold(s.data(), v, state);
         for (int i = 0; i < lanes; ++i) {
           truth[index(i)].absorb(s.data(), i, v);
           EXPECT_EQ(wide(state.m[index(i)]), truth[index(i)].m);
@@ -110,8 +111,32 @@ TEST_P(EveryProducts, AbsorbAndMixAreTheOnlineSoftmax) {
   }
 }
 
-TEST_P(EveryProducts, ARowThatSeesNothingStaysEmpty) {
-  State state(products_, 16, 1);
+// The weighing's own words and `put` are what a phrase does in one.
+using Put = EveryTable;
+
+TEST_P(Put, MakesTheWeightsOfAPhrase) {
+  for (const int keys : kSomeKeys) {
+    for (const int lanes : some_lanes()) {
+      const Matrix v = draw(keys, 16);
+      const Floats s = some_scores(random_, keys, lanes, true);
+      State by_phrase(tables_, 16, lanes), by_words(tables_, 16, lanes);
+      fold(s.data(), v, by_phrase);
+      const Values values(tables_, v);
+      Buffer p(kTile * kTile * sizeof(float)), weights(tables_.mixing.sizes(16).weights);
+      for (int j = 0; j < keys; ++j) std::copy_n(s.data() + at(j, 0), lanes, p.floats() + at(j, 0));
+      Floats rescale(kTile, kNaN);
+      state::softmax().absorb(p.floats(), keys, lanes, by_words.lines.data(), rescale.data());
+      if (tables_.mixing.put != nullptr) tables_.mixing.put(p.floats(), keys, lanes, weights.data());
+      tables_.mixing.mix(tables_.mixing.put == nullptr ? p.data() : weights.data(), values.operand, {16, keys, lanes}, rescale.data(),
+                         by_words.o.floats());
+      const Floats expected = by_phrase.outputs(), got = by_words.outputs();
+      for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(wide(got[i]), wide(expected[i]), mix_tolerance() * keys) << i;
+    }
+  }
+}
+
+TEST_P(EveryTable, ARowThatSeesNothingStaysEmpty) {
+  State state(tables_, 16, 1);
   EXPECT_EQ(fold(Floats(kTile * kTile, -kInf).data(), draw(5, 16), state)[0], 1);
   EXPECT_EQ(state.m[0], -kInf);
   EXPECT_EQ(state.l[0], 0);
@@ -120,9 +145,9 @@ TEST_P(EveryProducts, ARowThatSeesNothingStaysEmpty) {
 
 // ---- merge, adopt, finish ----
 
-TEST_P(EveryProducts, AdoptTakesTheLanesAndNoOthers) {
+TEST_P(EveryTable, AdoptTakesTheLanesAndNoOthers) {
   for (const int value_dim : kSomeValueDims) {
-    State state(products_, value_dim, most_lanes());
+    State state(tables_, value_dim, most_lanes());
     Exact before(random_, value_dim), exact(random_, value_dim);
     before.adopted_by(state);
     const std::uint64_t lanes = 0x8001'0000'F00F'5A5AU;
@@ -140,7 +165,7 @@ TEST_P(EveryProducts, AdoptTakesTheLanesAndNoOthers) {
 void forget(Exact& state, Exact& part) {
   for (int i = 0; i < kTile; ++i) {
     if (i % 5 == 1 || i % 5 == 3) state.set(i, -kInf, 0, 0);
-    if (i % 5 == 2 || i % 5 == 3) part.set(i, -kInf, 0, kNaN);
+    if (i % 5 == 2 || i % 5 == 3) part.set(i, -kInf, 0, 0);
   }
 }
 
@@ -157,15 +182,18 @@ void expect_merged(const Exact& state, const Exact& part, int lane, State& merge
   for (int c = 0; c < merged.value_dim; ++c) expect(outputs[index(lane * merged.value_dim + c)], state.o[at(c, lane)], part.o[at(c, lane)]);
 }
 
-TEST_P(EveryProducts, MergeIsTheSoftmaxOfBoth) {
+TEST_P(EveryTable, MergeIsTheSoftmaxOfBoth) {
   for (const int value_dim : kSomeValueDims) {
     for (const int lanes : some_lanes()) {
       Exact state(random_, value_dim), part(random_, value_dim);
       forget(state, part);
-      State merged(products_, value_dim, lanes), other(products_, value_dim, lanes);
+      State merged(tables_, value_dim, lanes), other(tables_, value_dim, lanes);
       state.adopted_by(merged);
       part.adopted_by(other);
-      products_.merge(merged.rows(), other.rows(), value_dim, lanes);
+      Floats a(kTile, kNaN), b(kTile, kNaN);
+      const auto merge = tables_.phrase != nullptr && tables_.phrase->merge != nullptr ? tables_.phrase->merge : state::softmax().merge;
+      merge(merged.lines.data(), other.lines.data(), lanes, a.data(), b.data());
+      tables_.mixing.blend(merged.o.floats(), a.data(), other.o.floats(), b.data(), value_dim, lanes);
       const Floats outputs = merged.outputs();
       for (int i = 0; i < lanes; ++i) expect_merged(state, part, i, merged, outputs);
     }
@@ -177,7 +205,10 @@ void expect_finished(State& state, const Exact& exact, int first, int lanes, DTy
   const std::int64_t row_stride = state.value_dim * column_stride + (column_stride == 1 ? 0 : 3), count = 1 + lanes * row_stride;
   Tensor got(dtype, {count}), expected(dtype, {count});
   for (Tensor* tensor : {&got, &expected}) std::memset(tensor->data<std::byte>(), 0xFF, static_cast<std::size_t>(count * size_of(dtype)));
-  state.products.finish(state.rows(), state.value_dim, first, lanes, {got.data<std::byte>(), dtype, row_stride, column_stride});
+  Floats divisor(state.l.begin(), state.l.end());
+  std::replace(divisor.begin(), divisor.end(), 0.0F, 1.0F);
+  state.tables.mixing.finish(state.o.floats(), divisor.data(), state.value_dim, first, lanes,
+                             {got.data<std::byte>(), dtype, row_stride, column_stride});
   for (int i = 0; i < lanes; ++i) {
     for (int c = 0; c < state.value_dim; ++c) {
       const float l = exact.l[index(first + i)], quotient = l == 0 ? 0 : exact.o[at(c, first + i)] / l;
@@ -188,10 +219,10 @@ void expect_finished(State& state, const Exact& exact, int first, int lanes, DTy
       << name_of(dtype) << " lanes " << first << " + " << lanes << " columns " << state.value_dim << " x " << column_stride;
 }
 
-TEST_P(EveryProducts, FinishDividesRoundsAndPlaces) {
+TEST_P(EveryTable, FinishDividesRoundsAndPlaces) {
   const std::vector<std::pair<int, int>> some{{0, 1}, {0, 8}, {3, 2}, {7, 1}, {0, 64}, {17, 33}, {40, 24}};
   for (const int value_dim : kSomeValueDims) {
-    State state(products_, value_dim, most_lanes());
+    State state(tables_, value_dim, most_lanes());
     Exact exact(random_, value_dim);
     for (int i = 0; i < kTile; i += 4) exact.set(i, -kInf, 0, 0);
     exact.adopted_by(state);
@@ -205,7 +236,9 @@ TEST_P(EveryProducts, FinishDividesRoundsAndPlaces) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Machines, EveryProducts, testing::ValuesIn(machines()), name_of_machine);
+const auto kHasPhrase = [](const Tables& tables) { return tables.phrase != nullptr; };
+INSTANTIATE_TEST_SUITE_P(Machines, EveryTable, testing::ValuesIn(subjects()), name_of_subject);
+INSTANTIATE_TEST_SUITE_P(Machines, Put, testing::ValuesIn(subjects_where(kHasPhrase)), name_of_subject);
 
 }  // namespace
 }  // namespace heed::machine

@@ -1,4 +1,4 @@
-// What the tests of all tables of Products share: the machines, operands in every layout, their meaning in double, the fixture.
+// What the tests of the tables of all machines share: the machines, operands in every layout, their meaning in double, the fixture.
 //
 // All memory starts as NaN and is watched for writes behind its end; what surrounds rows, and lanes that do not exist, are NaN.
 // O has an order of its own on each machine, so it is written by adopt and read by finish with l = 1.
@@ -23,8 +23,8 @@
 #include "machine/amx/amx.hpp"
 #include "machine/dot/dot.hpp"
 #include "machine/few.hpp"
+#include "machine/machine.hpp"
 #include "machine/pairs/target.hpp"
-#include "machine/products.hpp"
 #include "machine/simd/simd.hpp"
 
 namespace heed::machine {
@@ -38,40 +38,57 @@ using Random = std::mt19937_64;
 
 // ---- the machines ----
 
-struct Machine {
+/// The tables of a machine for one dtype.
+struct Tables {
+  const Similarity& similarity;
+  const Mixing& mixing;
+  const Phrase* phrase;
+  void absorb(float* s, int keys, int lanes, float* state, float* rescale, void* weights) const {
+    if (phrase != nullptr) return phrase->absorb(s, keys, lanes, state, rescale, weights);
+    state::softmax().absorb(s, keys, lanes, state, rescale);
+  }
+  [[nodiscard]] bool folds() const { return phrase != nullptr && phrase->fold != nullptr; }
+};
+
+struct Subject {
   std::string name;
-  const Products* products;
+  Tables tables;
   DType dtype;
   int parts;  ///< of the weights, in bf16; 0: they are f32
   bool few = false;
 };
 
-inline void PrintTo(const Machine& machine, std::ostream* to) {
-  *to << machine.name;
+inline void PrintTo(const Subject& subject, std::ostream* to) {
+  *to << subject.name;
 }
 
-inline std::vector<Machine> machines() {
-  std::vector<Machine> all;
+inline std::vector<Subject> subjects() {
+  std::vector<Subject> all;
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     const std::string suffix = "_" + std::string(name_of(dtype));
-    all.push_back({"simd" + suffix, &simd::products(dtype), dtype, 0});
-    all.push_back({"simd_few" + suffix, &simd::few_products(dtype), dtype, 0, true});
+    all.push_back({"simd" + suffix, {simd::similarities(dtype)[0], simd::mixing(dtype), nullptr}, dtype, 0});
+    all.push_back(
+        {"simd_few" + suffix, {simd::few_similarities(dtype)[0], simd::few_mixing(dtype), &simd::few_phrases(dtype)[0]}, dtype, 0, true});
 #if HEED_PAIRS
     if (!base::real_cpu().avx512_bf16) continue;
     const int parts = dtype == DType::kBF16 ? 1 : dtype == DType::kF16 ? 2 : 3;
-    all.push_back({"dot" + suffix, &dot::products(dtype), dtype, parts});
-    if (dtype == DType::kBF16) all.push_back({"dot_few" + suffix, &dot::few_products(), dtype, parts, true});
-    if (laws::MatrixUnit::possible()) all.push_back({"amx" + suffix, &amx::products(dtype), dtype, parts});
+    const auto part = static_cast<std::size_t>(parts - 1);
+    all.push_back({"dot" + suffix, {dot::kSimilarities[part], dot::kMixings[part], &dot::kPhrases[part]}, dtype, parts});
+    if (dtype == DType::kBF16) all.push_back({"dot_few" + suffix, {dot::kFewDot, dot::kFewMixing, &dot::kFewPhrase}, dtype, parts, true});
+    if (laws::MatrixUnit::possible())
+      all.push_back({"amx" + suffix, {amx::kSimilarities[part], amx::kMixings[part], &amx::kPhrases[part][0]}, dtype, parts});
 #endif
   }
   return all;
 }
 
 template <class Condition>
-std::vector<Machine> machines_where(const Condition& condition) {
-  std::vector<Machine> all = machines();
-  std::erase_if(all, [&](const Machine& machine) { return !condition(*machine.products); });
-  return all;
+std::vector<Subject> subjects_where(const Condition& condition) {
+  std::vector<Subject> some;
+  for (const Subject& subject : subjects()) {
+    if (condition(subject.tables)) some.push_back(subject);
+  }
+  return some;
 }
 
 // ---- operands ----
@@ -152,47 +169,48 @@ class Matrix {
 
 /// Queries as the products read them: lane i is row rows - 1 - i.
 struct Queries : Buffer {
-  Queries(const Products& products, const Matrix& q, float scale) : Queries(products, q, scale, q.rows()) {}
-  Queries(const Products& products, const Matrix& q, float scale, int lanes) : Buffer(products.sizes(q.columns(), 1).queries) {
+  Queries(const Tables& tables, const Matrix& q, float scale) : Queries(tables, q, scale, q.rows()) {}
+  Queries(const Tables& tables, const Matrix& q, float scale, int lanes) : Buffer(tables.similarity.sizes(q.columns()).queries) {
     Rows rows = q.view();
     std::vector<std::int64_t> slots;
     for (int i = 0; i < lanes; ++i) slots.push_back((q.rows() - 1 - i) * rows.row_stride);
     rows.row_stride = 1;
-    products.load_queries(rows, slots.data(), lanes, q.columns(), scale, data());
+    tables.similarity.load(rows, slots.data(), lanes, q.columns(), scale, data());
   }
 };
 
 struct Keys : Buffer {
-  Keys(const Products& products, const Matrix& k)
-      : Buffer(products.sizes(k.columns(), 1).keys), operand(products.keys(k.view(), k.rows(), k.columns(), data())) {}
+  Keys(const Tables& tables, const Matrix& k)
+      : Buffer(tables.similarity.sizes(k.columns()).keys), operand(tables.similarity.keys(k.view(), k.rows(), k.columns(), data())) {}
   Operand operand;
 };
 
 struct Values : Buffer {
-  Values(const Products& products, const Matrix& v)
-      : Buffer(products.sizes(1, v.columns()).values), operand(products.values(v.view(), v.rows(), v.columns(), data())) {}
+  Values(const Tables& tables, const Matrix& v)
+      : Buffer(tables.mixing.sizes(v.columns()).values), operand(tables.mixing.values(v.view(), v.rows(), v.columns(), data())) {}
   Operand operand;
 };
 
 /// m, l and a machine's O of rows that have seen nothing; lanes that do not exist hold NaN.
 struct State {
-  State(const Products& products_, int value_dim_, int lanes_)
-      : products(products_), value_dim(value_dim_), lanes(lanes_), m(kTile, kNaN), l(kTile, kNaN), o(products.sizes(1, value_dim).output) {
-    std::memset(o.data(), 0, products.sizes(1, value_dim).output);
+  State(const Tables& tables_, int value_dim_, int lanes_)
+      : tables(tables_), value_dim(value_dim_), lanes(lanes_), lines(at(2, 0), kNaN), o(tables.mixing.sizes(value_dim).output) {
+    std::memset(o.data(), 0, tables.mixing.sizes(value_dim).output);
     std::fill_n(m.begin(), lanes, -kInf);
     std::fill_n(l.begin(), lanes, 0.0F);
   }
-  SoftmaxRows rows() { return {m.data(), l.data(), o.floats()}; }
   /// O as [lanes, Dv].
   Floats outputs() {
     Floats ones(kTile, 1), out(index(lanes * value_dim), kNaN);
-    products.finish({m.data(), ones.data(), o.floats()}, value_dim, 0, lanes, {out.data(), DType::kF32, value_dim, 1});
+    tables.mixing.finish(o.floats(), ones.data(), value_dim, 0, lanes, {out.data(), DType::kF32, value_dim, 1});
     return out;
   }
+  [[nodiscard]] std::uint64_t begun() const { return state::softmax().begun(lines.data(), lanes); }
 
-  const Products& products;
+  const Tables& tables;
   int value_dim, lanes;
-  Floats m, l;
+  Floats lines;
+  std::span<float> m{lines.data(), kTile}, l{lines.data() + kTile, kTile};
   Buffer o;
 };
 
@@ -227,21 +245,21 @@ struct Truth {
 
 // ---- the fixture ----
 
-class EveryProducts : public testing::TestWithParam<Machine> {
+class EveryTable : public testing::TestWithParam<Subject> {
  protected:
   [[nodiscard]] std::span<const int> some_lanes() const {
-    return machine_.few ? std::span<const int>(kFewCounts) : std::span<const int>(kTileLanes);
+    return subject_.few ? std::span<const int>(kFewCounts) : std::span<const int>(kTileLanes);
   }
-  [[nodiscard]] int most_lanes() const { return machine_.few ? kFewLanes : kTile; }
+  [[nodiscard]] int most_lanes() const { return subject_.few ? kFewLanes : kTile; }
   /// Relative to the sum of p |v|. One part: weights are rounded by 2^-8, and exp errs by 1e-4. Two: weights are rounded by 2^-17, and the
   /// smallest of four products, at most 2^-16, is left out. Else sums in f32, whose roundings are many and of either sign.
-  [[nodiscard]] double mix_tolerance() const { return machine_.parts == 1 ? 0x1.08p-8 : machine_.parts == 2 ? 0x1p-15 : 0x1p-20; }
-  [[nodiscard]] double sum_tolerance() const { return machine_.parts == 1 && !machine_.few ? 0x1p-13 : 0x1p-20; }
+  [[nodiscard]] double mix_tolerance() const { return subject_.parts == 1 ? 0x1.08p-8 : subject_.parts == 2 ? 0x1p-15 : 0x1p-20; }
+  [[nodiscard]] double sum_tolerance() const { return subject_.parts == 1 && !subject_.few ? 0x1p-13 : 0x1p-20; }
 
   float normal(float spread = 1) { return std::normal_distribution<float>(0, spread)(random_); }
   Layout layout() { return kLayouts[random_() % std::size(kLayouts)]; }
   Matrix draw(int rows, int columns, double spread = 1) {
-    Matrix matrix(machine_.dtype, rows, columns, layout());
+    Matrix matrix(subject_.dtype, rows, columns, layout());
     for (int row = 0; row < rows; ++row) {
       for (int c = 0; c < columns; ++c) matrix.set(row, c, spread * wide(normal()));
     }
@@ -250,13 +268,13 @@ class EveryProducts : public testing::TestWithParam<Machine> {
 
   /// absorb and mix of a tile of scores; returns rescale.
   Floats fold(const float* scores, const Matrix& v, State& state) {
-    const Values values(products_, v);
-    Buffer s(kTile * kTile * sizeof(float)), weights(products_.sizes(1, v.columns()).weights);
+    const Values values(tables_, v);
+    Buffer s(kTile * kTile * sizeof(float)), weights(tables_.mixing.sizes(v.columns()).weights);
     for (int j = 0; j < v.rows(); ++j) std::copy_n(scores + at(j, 0), state.lanes, s.floats() + at(j, 0));
-    void* const p = products_.sizes(1, v.columns()).weights == 0 ? s.data() : weights.data();
+    void* const p = tables_.mixing.sizes(v.columns()).weights == 0 ? s.data() : weights.data();
     Floats rescale(kTile, kNaN);
-    products_.absorb(s.floats(), v.rows(), state.lanes, state.rows(), rescale.data(), p);
-    products_.mix(p, values.operand, v.columns(), v.rows(), state.lanes, rescale.data(), state.o.floats());
+    tables_.absorb(s.floats(), v.rows(), state.lanes, state.lines.data(), rescale.data(), p);
+    tables_.mixing.mix(p, values.operand, {v.columns(), v.rows(), state.lanes}, rescale.data(), state.o.floats());
     return rescale;
   }
 
@@ -271,8 +289,8 @@ class EveryProducts : public testing::TestWithParam<Machine> {
   }
 
   laws::MatrixUnit unit_;
-  const Machine& machine_ = GetParam();
-  const Products& products_ = *machine_.products;
+  const Subject& subject_ = GetParam();
+  const Tables& tables_ = subject_.tables;
   Random random_{42};
 };
 
@@ -293,15 +311,20 @@ struct Exact {
   }
   void adopted_by(State& state, std::uint64_t lanes = ~std::uint64_t{0}) {
     if (state.lanes < kTile) lanes &= (std::uint64_t{1} << state.lanes) - 1;
-    state.products.adopt(state.rows(), {m.data(), l.data(), o.data()}, lanes, state.value_dim);
+    for (int i = 0; i < kTile; ++i) {
+      if (!(lanes >> i & 1)) continue;
+      state.m[index(i)] = m[index(i)];
+      state.l[index(i)] = l[index(i)];
+    }
+    state.tables.mixing.adopt(state.o.floats(), o.data(), lanes, state.value_dim);
   }
   Floats m, l, o;
 };
 
 inline constexpr int kSomeValueDims[] = {5, 48, 70};
 
-inline std::string name_of_machine(const testing::TestParamInfo<Machine>& machine) {
-  return machine.param.name;
+inline std::string name_of_subject(const testing::TestParamInfo<Subject>& subject) {
+  return subject.param.name;
 }
 
 }  // namespace heed::machine

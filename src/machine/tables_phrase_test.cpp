@@ -1,5 +1,5 @@
-// Several tiles of keys on every table of Products: a row depends on nothing but the row, not on NaN or huge numbers in the lanes beside
-// it; a phrase is the softmax of the scores that the words make, and calls Alter when it is to.
+// Several tiles of keys on the tables of every machine: a row depends on nothing but the row, not on NaN or huge numbers in the lanes
+// beside it; a phrase is the softmax of the scores that the words make, and calls Alter when it is to.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,17 +8,17 @@
 #include <deque>
 #include <vector>
 
-#include "machine/products_support.hpp"
+#include "machine/tables_support.hpp"
 
 namespace heed::machine {
 namespace {
 
 struct Tiles {
-  void add(const Products& products, Matrix k_rows, Matrix v_rows, bool altered) {
+  void add(const Tables& tables, Matrix k_rows, Matrix v_rows, bool altered) {
     k.push_back(std::move(k_rows));
     v.push_back(std::move(v_rows));
-    list.push_back({.k = keys.emplace_back(products, k.back()).operand,
-                    .v = values.emplace_back(products, v.back()).operand,
+    list.push_back({.k = keys.emplace_back(tables, k.back()).operand,
+                    .v = values.emplace_back(tables, v.back()).operand,
                     .keys = k.back().rows(),
                     .altered = altered,
                     .tile = static_cast<std::int64_t>(list.size())});
@@ -49,7 +49,7 @@ struct Call {
 };
 
 /// Queries on some tiles of keys, of which the scores grow.
-class Folding : public EveryProducts {
+class Folding : public EveryTable {
  protected:
   static constexpr float kScale = 0.15F;
 
@@ -57,14 +57,14 @@ class Folding : public EveryProducts {
     Tiles tiles;
     for (int n = 0; n < count; ++n) {
       const int keys = n + 1 < count ? kTile : last_keys;
-      tiles.add(products_, draw(keys, dim, 1 + n), draw(keys, value_dim), altered >> n & 1);
+      tiles.add(tables_, draw(keys, dim, 1 + n), draw(keys, value_dim), altered >> n & 1);
     }
     return tiles;
   }
   /// The scores of one tile by the word, altered.
   Floats scores_of(const Queries& q, const KeyTile& tile, int dim, int lanes, bool alter = true) {
     Floats s(kTile * kTile, kNaN);
-    products_.scores(q.data(), tile.k, dim, tile.keys, lanes, s.data());
+    tables_.similarity.scores(q.data(), tile.k, {dim, tile.keys, lanes}, s.data());
     if (alter && tile.altered) alter_scores(tile, s.data(), 0, lanes);
     return s;
   }
@@ -73,8 +73,9 @@ class Folding : public EveryProducts {
       fold(scores_of(q, tile, dim, state.lanes).data(), tiles.v[static_cast<std::size_t>(tile.tile)], state);
   }
   void by_phrase(const Queries& q, const Tiles& tiles, int dim, State& state, const Alter& alter) {
-    Buffer scratch(products_.phrase_bytes(dim, state.value_dim));
-    products_.phrase({q.data(), tiles.list, state.lanes, dim, state.value_dim, state.rows(), alter, scratch.data()});
+    Buffer scratch(tables_.phrase->bytes(dim, state.value_dim));
+    tables_.phrase->fold(
+        {q.data(), tiles.list, state.lanes, dim, state.value_dim, state.lines.data(), state.o.floats(), alter, scratch.data()});
   }
   void by_phrase(const Queries& q, const Tiles& tiles, int dim, State& state) {
     const auto alter = [](const KeyTile& tile, float* s, int first, int lanes) { alter_scores(tile, s, first, lanes); };
@@ -97,14 +98,14 @@ TEST_P(Folding, LanesDoNotTouchEachOther) {
   const int dim = 30, value_dim = 48, lanes = most_lanes();
   const Tiles tiles = draw_tiles(3, dim, value_dim, 33, 2);
   Matrix q = draw(lanes, dim);
-  const Queries clean(products_, q, kScale);
+  const Queries clean(tables_, q, kScale);
   q.set(lanes - 2, 3, std::nan(""));  // lane 1
   q.set(lanes - 7, 29, HUGE_VAL);     // lane 6
   for (int c = 0; c < dim; ++c) q.set(0, c, 50 * q.at(0, c));
-  const Queries dirty(products_, q, kScale);
+  const Queries dirty(tables_, q, kScale);
   for (const bool phrase : {false, true}) {
-    if (phrase && products_.phrase == nullptr) break;
-    State before(products_, value_dim, lanes), after(products_, value_dim, lanes);
+    if (phrase && !tables_.folds()) break;
+    State before(tables_, value_dim, lanes), after(tables_, value_dim, lanes);
     for (const auto& [queries, state] : {std::pair{&clean, &before}, {&dirty, &after}}) {
       if (phrase)
         by_phrase(*queries, tiles, dim, *state);
@@ -121,9 +122,9 @@ TEST_P(Folding, LanesDoNotCountEachOther) {
   const Matrix q = draw(most_lanes(), dim);
   for (const int lanes : some_lanes()) {
     const int most = most_lanes();
-    State some(products_, value_dim, lanes), all(products_, value_dim, most);
-    by_words(Queries(products_, q, kScale, lanes), tiles, dim, some);
-    by_words(Queries(products_, q, kScale, most), tiles, dim, all);
+    State some(tables_, value_dim, lanes), all(tables_, value_dim, most);
+    by_words(Queries(tables_, q, kScale, lanes), tiles, dim, some);
+    by_words(Queries(tables_, q, kScale, most), tiles, dim, all);
     expect_same_lanes(some, all, {});
   }
 }
@@ -136,8 +137,8 @@ void Folding::expect_phrase(int turn, int count, int lanes) {
   const int dim = turn % 5 < 3 ? 64 : 30, value_dim = std::array{16, 48, 64}[index((turn + count) % 3)];
   const float scale = turn % 8 == 5 ? 0 : turn % 4 == 3 ? -kScale : kScale;
   const Tiles tiles = draw_tiles(count, dim, value_dim, turn % 3 == 0 ? kTile : 37, static_cast<unsigned>(turn * 7));
-  const Queries q(products_, draw(lanes, dim), scale);
-  State state(products_, value_dim, lanes);
+  const Queries q(tables_, draw(lanes, dim), scale);
+  State state(tables_, value_dim, lanes);
   std::vector<Floats> raw;  // before: words end what a phrase has begun
   for (const KeyTile& tile : tiles.list) raw.push_back(scores_of(q, tile, dim, lanes, false));
   std::vector<Call> calls, expected;
@@ -178,10 +179,10 @@ TEST_P(PhraseOfTiles, IsTheSoftmaxOfTheirScores) {
   }
 }
 
-const auto kHasPhrase = [](const Products& products) { return products.phrase != nullptr; };
+const auto kHasPhrase = [](const Tables& tables) { return tables.folds(); };
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PhraseOfTiles);
-INSTANTIATE_TEST_SUITE_P(Machines, Folding, testing::ValuesIn(machines()), name_of_machine);
-INSTANTIATE_TEST_SUITE_P(Machines, PhraseOfTiles, testing::ValuesIn(machines_where(kHasPhrase)), name_of_machine);
+INSTANTIATE_TEST_SUITE_P(Machines, Folding, testing::ValuesIn(subjects()), name_of_subject);
+INSTANTIATE_TEST_SUITE_P(Machines, PhraseOfTiles, testing::ValuesIn(subjects_where(kHasPhrase)), name_of_subject);
 
 }  // namespace
 }  // namespace heed::machine

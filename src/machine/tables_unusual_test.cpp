@@ -1,10 +1,11 @@
-// unusual, suspects, overflown of every table of Products: they find what they are to find and nothing else; packed values count it as 0.
+// unusual, suspects, overflown of the tables of every machine: they find what they are to find and nothing else; packed values count it as
+// 0.
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <vector>
 
-#include "machine/products_support.hpp"
+#include "machine/tables_support.hpp"
 
 namespace heed::machine {
 namespace {
@@ -48,25 +49,25 @@ void expect_finds(Finder find, DType dtype, const Numbers& numbers) {
   }
 }
 
-using UnusualNumbers = EveryProducts;
+using UnusualNumbers = EveryTable;
 
 TEST_P(UnusualNumbers, AreFound) {
-  expect_finds(products_.unusual_keys, machine_.dtype, numbers_of(machine_.dtype, kLargeKey));
-  expect_finds(products_.unusual_queries, machine_.dtype, numbers_of(machine_.dtype, kLargeKey));
-  expect_finds(products_.unusual_values, machine_.dtype, numbers_of(machine_.dtype, kLargeValue));
+  expect_finds(tables_.similarity.unusual_keys, subject_.dtype, numbers_of(subject_.dtype, kLargeKey));
+  expect_finds(tables_.similarity.unusual_queries, subject_.dtype, numbers_of(subject_.dtype, kLargeKey));
+  expect_finds(tables_.mixing.unusual, subject_.dtype, numbers_of(subject_.dtype, kLargeValue));
 }
 
 TEST_P(UnusualNumbers, CountAsZeroInPackedValues) {
-  const Numbers numbers = numbers_of(machine_.dtype, kLargeValue);
+  const Numbers numbers = numbers_of(subject_.dtype, kLargeValue);
   std::vector<double> all = numbers.usual, expected = all;
   all.insert(all.end(), numbers.unusual.begin(), numbers.unusual.end());
   expected.resize(all.size(), 0);
   const int columns = static_cast<int>(all.size()) + 40;
   for (const Layout layout : kLayouts) {
     for (const int shift : {0, 40}) {
-      Matrix v(machine_.dtype, 1, columns, layout);
+      Matrix v(subject_.dtype, 1, columns, layout);
       for (int c = 0; c < columns; ++c) v.set(0, c, c < shift || c >= shift + columns - 40 ? 1 : all[index(c - shift)]);
-      State state(products_, columns, 1);
+      State state(tables_, columns, 1);
       fold(Floats(kTile * kTile, 0.0F).data(), v, state);  // one key, of weight 1
       const Floats outputs = state.outputs();
       for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(wide(outputs[i + index(shift)]), expected[i]) << all[i];
@@ -77,18 +78,18 @@ TEST_P(UnusualNumbers, CountAsZeroInPackedValues) {
 #if HEED_PAIRS
 TEST(FewQueriesInPairs, AreUnusualWhereDenormalsOfKeysCouldBeFelt) {
   if (!base::real_cpu().avx512_bf16) GTEST_SKIP() << "no AVX-512 with bf16 products";
-  expect_finds(dot::few_products().unusual_queries, DType::kBF16,
+  expect_finds(dot::kFewDot.unusual_queries, DType::kBF16,
                {{0, -0.0, 0x1p-133, 1, -0x1.fep63}, {0x1p64, -0x1.02p64, HUGE_VAL, -HUGE_VAL, std::nan("")}});
 }
 #endif
 
-using Suspects = EveryProducts;
+using Suspects = EveryTable;
 
 TEST_P(Suspects, AreRowsOfNaN) {
-  const bool flushes = machine_.parts != 0;  // denormals are lost: rows of tiny numbers are suspect as well
+  const bool flushes = subject_.parts != 0;  // denormals are lost: rows of tiny numbers are suspect as well
   for (const int value_dim : kSomeValueDims) {
     for (const int lanes : some_lanes()) {
-      State state(products_, value_dim, lanes);
+      State state(tables_, value_dim, lanes);
       Exact exact(random_, value_dim);
       std::uint64_t expected = 0;
       for (int i = 0; i < lanes; ++i) {
@@ -98,17 +99,17 @@ TEST_P(Suspects, AreRowsOfNaN) {
         if (i % 3 == 0 || (flushes && i % 6 == 4)) expected |= std::uint64_t{1} << i;
       }
       exact.adopted_by(state);
-      EXPECT_EQ(products_.suspects(state.rows(), value_dim, lanes), expected) << lanes << " x " << value_dim;
+      EXPECT_EQ(tables_.mixing.suspects(state.o.floats(), state.begun(), value_dim, lanes), expected) << lanes << " x " << value_dim;
     }
   }
 }
 
-using Overflown = EveryProducts;
+using Overflown = EveryTable;
 
 TEST_P(Overflown, AreRowsOfNaNAndInfinity) {
   for (const int value_dim : kSomeValueDims) {
     for (const int lanes : some_lanes()) {
-      State state(products_, value_dim, lanes);
+      State state(tables_, value_dim, lanes);
       Exact exact(random_, value_dim);
       std::uint64_t expected = 0;
       for (int i = 0; i < lanes; ++i) {
@@ -118,17 +119,17 @@ TEST_P(Overflown, AreRowsOfNaNAndInfinity) {
         expected |= std::uint64_t{1} << i;
       }
       exact.adopted_by(state);
-      EXPECT_EQ(products_.overflown(state.rows(), value_dim, lanes), expected) << lanes << " x " << value_dim;
+      EXPECT_EQ(tables_.mixing.overflown(state.o.floats(), value_dim, lanes), expected) << lanes << " x " << value_dim;
     }
   }
 }
 
-const auto kHasUnusual = [](const Products& products) { return products.unusual_keys != nullptr; };
-const auto kHasSuspects = [](const Products& products) { return products.suspects != nullptr; };
+const auto kHasUnusual = [](const Tables& tables) { return tables.similarity.unusual_keys != nullptr; };
+const auto kHasSuspects = [](const Tables& tables) { return tables.mixing.suspects != nullptr; };
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(UnusualNumbers);  // where the processor has no products of pairs
-INSTANTIATE_TEST_SUITE_P(Machines, UnusualNumbers, testing::ValuesIn(machines_where(kHasUnusual)), name_of_machine);
-INSTANTIATE_TEST_SUITE_P(Machines, Suspects, testing::ValuesIn(machines_where(kHasSuspects)), name_of_machine);
-INSTANTIATE_TEST_SUITE_P(Machines, Overflown, testing::ValuesIn(machines()), name_of_machine);
+INSTANTIATE_TEST_SUITE_P(Machines, UnusualNumbers, testing::ValuesIn(subjects_where(kHasUnusual)), name_of_subject);
+INSTANTIATE_TEST_SUITE_P(Machines, Suspects, testing::ValuesIn(subjects_where(kHasSuspects)), name_of_subject);
+INSTANTIATE_TEST_SUITE_P(Machines, Overflown, testing::ValuesIn(subjects()), name_of_subject);
 
 }  // namespace
 }  // namespace heed::machine
