@@ -161,7 +161,8 @@ TEST_P(Decode, MoreRowsFallIntoSeveralTiles) {
       problem.kernel = "decode";
       const Plan plan(problem);
       const problem::Question& question = inside(plan).question;
-      EXPECT_EQ(problem::heads_that_share(question.layout, question.tiles.by_head(), inside(plan).choice.kernel->machine->most_lanes),
+      EXPECT_EQ(problem::heads_that_share(question.layout, question.layout.queries, question.tiles.by_head(),
+                                          inside(plan).parts[0].choice.kernel->machine->most_lanes),
                 share);
       expect_lawful(of);
     }
@@ -173,10 +174,10 @@ TEST(DecodeChoice, TilesThatReadTheKeysAgainPayForThem) {
   twice.heads = 16;
   once.kernel = twice.kernel = "decode";
   const Plan one(once), two(twice);
-  EXPECT_EQ(plan::work_of(inside(two).question, *inside(two).choice.kernel).l2,
-            2 * plan::work_of(inside(one).question, *inside(one).choice.kernel).l2);
-  EXPECT_EQ(plan::cost_of(inside(two).question, *inside(two).choice.kernel),
-            2 * plan::cost_of(inside(one).question, *inside(one).choice.kernel));
+  EXPECT_EQ(plan::work_of(inside(two).question, inside(two).parts[0].group, *inside(two).parts[0].choice.kernel).l2,
+            2 * plan::work_of(inside(one).question, inside(one).parts[0].group, *inside(one).parts[0].choice.kernel).l2);
+  EXPECT_EQ(plan::cost_of(inside(two).question, inside(two).parts[0].group, *inside(two).parts[0].choice.kernel),
+            2 * plan::cost_of(inside(one).question, inside(one).parts[0].group, *inside(one).parts[0].choice.kernel));
   once.kernel.clear();
   twice.kernel.clear();
   EXPECT_EQ(Plan(once).kernel(), "decode");

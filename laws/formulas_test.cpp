@@ -94,7 +94,7 @@ class Judge {
     judge_reference();
     for (const plan::Kernel& kernel : plan::kernels()) {
       if (!kernel.missing().empty()) continue;
-      if (kernel.decline(inside(*plan).question).empty()) judge_kernel(std::string(kernel.name));
+      if (kernel.decline(inside(*plan).question, inside(*plan).parts[0].group).empty()) judge_kernel(std::string(kernel.name));
     }
     return wrong_.str();
   }

@@ -52,7 +52,7 @@ std::set<std::string> expect_in_place(const Draw& draw) {
   for (const plan::Kernel& kernel : plan::kernels()) {
     if (!kernel.missing().empty()) continue;
     const std::string name(kernel.name);
-    if (!kernel.decline(inside(Plan(draw.problem())).question).empty()) continue;
+    if (!kernel.decline(inside(Plan(draw.problem())).question, inside(Plan(draw.problem())).parts[0].group).empty()) continue;
     for (const int threads : {1, 2}) expect_in_place(draw, name, threads, name != "classic");
     taken.insert(name);
   }

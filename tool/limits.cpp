@@ -23,7 +23,7 @@ nlohmann::json to_json(const Use& use) {
 }  // namespace
 
 double bytes_of_tensors(const Plan& plan) {
-  return plan::work_of(inside(plan).question, *inside(plan).choice.kernel).dram;
+  return plan::work_of(inside(plan).question, inside(plan).parts[0].group, *inside(plan).parts[0].choice.kernel).dram;
 }
 
 const Use& Uses::binding() const {
@@ -31,8 +31,8 @@ const Use& Uses::binding() const {
 }
 
 Uses uses_of(const Plan& plan, double seconds, const machine::Limits& limits, double read) {
-  const plan::Kernel& kernel = *inside(plan).choice.kernel;
-  const plan::Work work = plan::work_of(inside(plan).question, kernel);
+  const plan::Kernel& kernel = *inside(plan).parts[0].choice.kernel;
+  const plan::Work work = plan::work_of(inside(plan).question, inside(plan).parts[0].group, kernel);
   const machine::UnitFacts& unit = machine::facts_of(kernel.machine->price.unit);
   const double time = std::max(seconds, 1e-9);
   return {.products = {"products", std::string(unit.key), work.flop, work.flop / time, limits.*unit.limit},

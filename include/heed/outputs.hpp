@@ -8,7 +8,7 @@ namespace heed {
 /// Every member is optional; a default span is not written. Outputs share no memory: no two places of one coincide, and none overlaps
 /// another output or an input (tables and sink too), except that O may lie exactly over Q: same pointer, dtype, shape and strides. That is
 /// decided by elements where strides nest (tensors packed into one buffer are fine), else by the ranges of bytes. Row statistics speak of
-/// the keys alone: a sink takes part in L and O but not in them.
+/// the keys alone: a sink takes part in L and O but not in them. Of packed sequences O is [T_total, Hq, Dv], the others [T_total, Hq].
 struct Outputs {
   TensorSpan o{};    ///< [B, Hq, Tq, Dv], the inputs' dtype or f32
   TensorSpan lse{};  ///< [B, Hq, Tq] f32 (f64 for f64 inputs, here and below): natural log of the sum of exp(score), the sink's included

@@ -44,6 +44,11 @@ struct Problem {
   TensorView
       sink{};  ///< optional logit per query head [Hq], finite or -inf: a start state of the softmax; read by run(), so it must live as long
   Align align{};
+  /// Packed sequences of any lengths (ragged): tensors are [T_total, H, D] and lines [T_total, Hq]; sequence b has the queries
+  /// [query_offsets[b], query_offsets[b + 1]) and the keys [key_offsets[b], key_offsets[b + 1]). Both or neither (dense). Then `batch` is
+  /// the number of sequences, `queries` and `keys` are the longest; positions, q, k and i count from 0 within a sequence, `align` end
+  /// stands at the end of each.
+  std::vector<std::int64_t> query_offsets{}, key_offsets{};
   std::int64_t first_key = 0;  ///< position of key 0: for a part of a longer sequence of keys
 
   bool statistics = false;  ///< Outputs::maximum, entropy, effective, visible are wanted
@@ -69,5 +74,9 @@ struct TileCounts {
 /// The Problem of three tensors q [B, Hq, Tq, D], k [B, Hkv, Tk, D], v [B, Hkv, Tk, Dv]; nothing else is set.
 /// Throws Error where they disagree.
 [[nodiscard]] Problem problem_of(const TensorView& q, const TensorView& k, const TensorView& v);
+/// The Problem of packed sequences: q [T_total, Hq, D], k [Tk_total, Hkv, D], v [Tk_total, Hkv, Dv], and where each begins and the last
+/// ends. Throws Error where they disagree.
+[[nodiscard]] Problem problem_of(const TensorView& q, const TensorView& k, const TensorView& v, std::vector<std::int64_t> query_offsets,
+                                 std::vector<std::int64_t> key_offsets);
 
 }  // namespace heed

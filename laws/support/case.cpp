@@ -138,7 +138,8 @@ std::vector<std::string> kernels_that(const Wanted& wanted) {
   std::vector<std::string> names;
   for (const plan::Kernel& kernel : plan::kernels()) {
     const bool here = kernel.missing().empty();
-    if (here && kernel.decline(inside(plan).question).empty() && wanted(kernel)) names.emplace_back(kernel.name);
+    if (here && kernel.decline(inside(plan).question, inside(plan).parts[0].group).empty() && wanted(kernel))
+      names.emplace_back(kernel.name);
   }
   return names;
 }

@@ -25,10 +25,12 @@ double number(std::int64_t count) {
   return static_cast<double>(count);
 }
 
-/// Lanes of a full tile, or of the one tile of few queries.
-double lanes_of(const problem::Question& question, std::int64_t heads, int step) {
-  const std::int64_t lanes = std::min<std::int64_t>(base::kTile, question.layout.queries * heads);
-  return std::ceil(number(lanes) / step) * step;
+/// Lanes of a full tile, or of the one tile of few queries; the mean where sequences are packed.
+double lanes_of(const problem::Question& question, const problem::Group& group, std::int64_t heads, int step) {
+  const std::int64_t tiles = group.visited.tiles.partial + group.visited.tiles.full;
+  double lanes = number(std::min<std::int64_t>(base::kTile, group.queries * heads));
+  if (question.layout.ragged() && tiles > 0) lanes = std::min(lanes, group.visited.pairs * number(heads) / number(tiles) / base::kTile);
+  return std::ceil(lanes / step) * step;
 }
 
 /// Of one place, in multiply-adds.
@@ -40,31 +42,32 @@ double operations_of(const formula::TileProgram& program) {
 
 }  // namespace
 
-Work work_of(const problem::Question& question, const Kernel& kernel) {
+Work work_of(const problem::Question& question, const problem::Group& group, const Kernel& kernel) {
   const machine::Price& price = kernel.machine->price;
   const machine::Words words = kernel.words(question.problem.dtype);
   const Problem& p = question.problem;
-  const TileCounts& counts = question.tiles.counts();
+  const TileCounts& counts = group.visited.tiles;
   const std::int64_t heads = kernel.walk->every_tile ? 1
-                                                     : problem::heads_that_share(question.layout, question.tiles.by_head(),
+                                                     : problem::heads_that_share(question.layout, group.queries, question.tiles.by_head(),
                                                                                  words.most_lanes);  // that share a tile
   const double tiles = number(kernel.walk->every_tile ? counts.total() : counts.partial + counts.full) / number(heads);
-  const double pairs = tiles * base::kTile * lanes_of(question, heads, kernel.walk->lane_step ? kernel.walk->lane_step : price.lane_step);
+  const double pairs =
+      tiles * base::kTile * lanes_of(question, group, heads, kernel.walk->lane_step ? kernel.walk->lane_step : price.lane_step);
   const double width = number(p.dim + p.value_dim), element = number(size_of(p.dtype));
   const double altering = operations_of(question.formulas.score_program), hiding = operations_of(question.formulas.mask_program);
   const double partly = tiles > 0 ? number(counts.partial) / number(std::max<std::int64_t>(1, counts.total() - counts.empty)) : 0;
-  const double band = std::clamp(number(question.layout.query_tiles()), 1.0, number(kernel.machine->query_tiles));
+  const double band = std::clamp(number((group.queries + base::kTile - 1) / base::kTile), 1.0, number(kernel.machine->query_tiles));
   Work work;
   work.flop = 2 * width * pairs * price.products(p.dtype);
   work.exps = pairs * (1 + (altering + partly * hiding) / kSoftmaxOperations);
   work.packed = price.packs ? tiles / band * base::kTile * width : 0;
   work.l2 = tiles * base::kTile * width * element;
-  work.dram = element * number(p.batch) * width * (number(p.heads) * number(p.queries) + number(p.kv_heads) * number(p.keys));
+  work.dram = element * width * (number(p.heads) * number(group.all_queries) + number(p.kv_heads) * number(group.all_keys));
   return work;
 }
 
-double cost_of(const problem::Question& question, const Kernel& kernel) {
-  const Work work = work_of(question, kernel);
+double cost_of(const problem::Question& question, const problem::Group& group, const Kernel& kernel) {
+  const Work work = work_of(question, group, kernel);
   const machine::UnitFacts& unit = machine::facts_of(kernel.machine->price.unit);
   const double products = work.flop / 2 / (base::cpu().slow_dots ? unit.slow_speed : unit.relative_speed),
                softmax = work.exps * kSoftmaxOperations;
@@ -72,21 +75,36 @@ double cost_of(const problem::Question& question, const Kernel& kernel) {
   return kernel.walk->slowness * (both + work.packed * kPackOperations + work.l2 * kReadOperations);
 }
 
-Expected expected(const problem::Question& question, const Kernel& kernel, const machine::Limits& limits) {
-  const Work work = work_of(question, kernel);
+namespace {
+
+Expected expected(const problem::Question& question, const plan::Part& of, const machine::Limits& limits) {
+  const Kernel& kernel = *of.choice.kernel;
+  const Work work = work_of(question, of.group, kernel);
   const double unit = limits.*machine::facts_of(kernel.machine->price.unit).limit;
   if (kernel.walk->slowness >= kNoEstimate || unit <= 0 || work.flop <= 0) return {};
-  struct Part {
+  struct Share {
     std::string limit;
     double seconds;
   };
-  const std::array parts = {Part{std::string(machine::facts_of(kernel.machine->price.unit).name), work.flop / unit},
-                            Part{"exp", work.exps / limits.exp}, Part{"L2", work.l2 / limits.l2}, Part{"DRAM", work.dram / limits.dram}};
-  const auto& longest = *std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.seconds < b.seconds; });
+  const std::array parts = {Share{std::string(machine::facts_of(kernel.machine->price.unit).name), work.flop / unit},
+                            Share{"exp", work.exps / limits.exp}, Share{"L2", work.l2 / limits.l2}, Share{"DRAM", work.dram / limits.dram}};
+  const auto& longest = *std::max_element(parts.begin(), parts.end(), [](const Share& a, const Share& b) { return a.seconds < b.seconds; });
   const double packing = work.packed * kPackOperations * 2 / limits.multiply_add;
   const double computing =
       (kernel.machine->price.overlaps ? std::max(parts[0].seconds, parts[1].seconds) : parts[0].seconds + parts[1].seconds) + packing;
   return {.seconds = kernel.walk->slowness * std::max(computing, longest.seconds), .limit = longest.limit};
+}
+
+}  // namespace
+
+Expected expected(const Planned& planned, const machine::Limits& limits) {
+  Expected all = expected(planned.question, planned.parts[0], limits);
+  for (std::size_t n = 1; n < planned.parts.size(); ++n) {
+    const Expected more = expected(planned.question, planned.parts[n], limits);
+    all.seconds = all.limit.empty() || more.limit.empty() ? 0 : all.seconds + more.seconds;
+    if (more.limit.empty()) all.limit = "";
+  }
+  return all;
 }
 
 }  // namespace heed::plan

@@ -12,7 +12,7 @@
 #include <heed/plan.hpp>
 
 #include "machine/limits.hpp"
-#include "plan/kernels.hpp"
+#include "plan/choice.hpp"
 #include "problem/question.hpp"
 
 namespace heed::plan {
@@ -24,10 +24,10 @@ struct Work {
   double l2 = 0, dram = 0;  ///< bytes read
 };
 
-[[nodiscard]] Work work_of(const problem::Question& question, const Kernel& kernel);
+[[nodiscard]] Work work_of(const problem::Question& question, const problem::Group& group, const Kernel& kernel);
 /// For choosing: the work in multiply-adds of float32.
-[[nodiscard]] double cost_of(const problem::Question& question, const Kernel& kernel);
-/// Of a run of this kernel. Zero seconds where there is no estimate.
-[[nodiscard]] Expected expected(const problem::Question& question, const Kernel& kernel, const machine::Limits& limits);
+[[nodiscard]] double cost_of(const problem::Question& question, const problem::Group& group, const Kernel& kernel);
+/// Of a run of a plan. Zero seconds where there is no estimate.
+[[nodiscard]] Expected expected(const Planned& planned, const machine::Limits& limits);
 
 }  // namespace heed::plan

@@ -15,10 +15,10 @@ namespace {
 using machine::Limits;
 
 Work work_of(const Plan& plan) {
-  return work_of(inside(plan).question, *inside(plan).choice.kernel);
+  return work_of(inside(plan).question, inside(plan).parts[0].group, *inside(plan).parts[0].choice.kernel);
 }
 Expected expected(const Plan& plan, const Limits& limits) {
-  return expected(inside(plan).question, *inside(plan).choice.kernel, limits);
+  return expected(inside(plan), limits);
 }
 
 Problem problem_of(DType dtype, std::int64_t length = 1024) {

@@ -34,17 +34,24 @@ std::string explain(const Plan& plan) {
   const Problem& problem = question.problem;
   const TileCounts& tiles = plan.tiles();
   std::ostringstream text;
-  text << "problem   B " << problem.batch << ", Hq " << problem.heads << ", Hkv " << problem.kv_heads << ", Tq " << problem.queries
-       << ", Tk " << problem.keys << ", D " << problem.dim << ", Dv " << problem.value_dim << ", " << name_of(problem.dtype) << ", scale "
-       << question.scale << "\n";
+  const plan::Planned& planned = inside(plan);
+  text << "problem   " << (question.layout.ragged() ? "sequences " : "B ") << problem.batch << ", Hq " << problem.heads << ", Hkv "
+       << problem.kv_heads << ", Tq " << problem.queries << ", Tk " << problem.keys << ", D " << problem.dim << ", Dv " << problem.value_dim
+       << ", " << name_of(problem.dtype) << ", scale " << question.scale << "\n";
   text << "mask      " << (problem.mask.empty() ? "full" : to_text(problem.mask)) << "\n";
   for (const Expr& score : problem.scores) text << "score     " << to_text(score) << "\n";
   if (problem.sink.given()) text << "sink      a logit per query head, in the start state\n";
   if (problem.align.kind != Align::Kind::kNone) text << "align     " << align_text(problem.align) << "\n";
   if (!question.formulas.score_program.wide_score().empty())
     text << "note      the score runs in double lanes: " << question.formulas.score_program.wide_score() << "\n";
-  text << "kernel    " << plan.kernel() << ", " << plan.threads() << (plan.threads() == 1 ? " thread\n" : " threads\n");
-  for (const Refusal& refusal : plan.refusals()) text << "  not     " << refusal.kernel << ": " << refusal.reason << "\n";
+  for (const Part& part : planned.parts) {
+    text << "kernel    " << part.choice.kernel->name << ", ";
+    if (planned.parts.size() > 1)
+      text << "for " << part.group.sequences.size() << " sequences of " << (part.group.queries <= kFewQueries ? "at most " : "more than ")
+           << kFewQueries << " queries, ";
+    text << plan.threads() << (plan.threads() == 1 ? " thread\n" : " threads\n");
+    for (const Refusal& refusal : part.choice.refusals) text << "  not     " << refusal.kernel << ": " << refusal.reason << "\n";
+  }
   text << "tiles     " << tiles.total() << " of " << base::kTile << " x " << base::kTile << ": " << tiles.empty << " empty ("
        << base::percent_text(share(tiles.empty, tiles.total())) << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
   text << "scratch   " << base::bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take "

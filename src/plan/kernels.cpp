@@ -8,15 +8,14 @@ namespace heed::plan {
 namespace {
 
 /// The definition as a kernel: it needs no words.
-constexpr walk::Walk kReference{
-    .name = "reference",
-    .what = "the definition, one place at a time in double; any dtype",
-    .every_tile = true,
-    .slowness = 1000,
-    .lane_step = 1,
-    .decline = [](const problem::Question&) { return std::string(); },
-    .scratch = [](const problem::Question& question, const machine::Words&) { return reference::scratch(question); },
-    .run = [](const walk::Job& job) { reference::run(job.question, job.in, job.out); }};
+constexpr walk::Walk kReference{.name = "reference",
+                                .what = "the definition, one place at a time in double; any dtype",
+                                .every_tile = true,
+                                .slowness = 1000,
+                                .lane_step = 1,
+                                .decline = [](const problem::Question&) { return std::string(); },
+                                .scratch = [](const walk::Job& job) { return reference::scratch(job.question); },
+                                .run = [](const walk::Job& job) { reference::run(job.question, job.group, job.in, job.out); }};
 
 std::string what_of(const walk::Walk& walk, const machine::Machine& machine) {
   std::string text(walk.what);
@@ -41,22 +40,23 @@ std::vector<Kernel> product() {
 
 }  // namespace
 
-std::string Kernel::decline(const problem::Question& question) const {
-  if (machine->most_queries != 0 && walk->any_machine && question.layout.queries > machine->most_queries) {
-    return "is for at most " + std::to_string(machine->most_queries) + " queries; here " + std::to_string(question.layout.queries);
+std::string Kernel::decline(const problem::Question& question, const problem::Group& group) const {
+  if (machine->most_queries != 0 && walk->any_machine && group.queries > machine->most_queries) {
+    return "is for at most " + std::to_string(machine->most_queries) + " queries; here " + std::to_string(group.queries);
   }
   std::string reason = walk->decline(question);
   if (!reason.empty() || machine->decline == nullptr) return reason;
   return machine->decline({.dtype = question.problem.dtype, .scale = question.scale});
 }
 
-std::int64_t Kernel::scratch(const problem::Question& question) const {
-  return walk->scratch(question, words(question.problem.dtype));
+std::int64_t Kernel::scratch(const problem::Question& question, const problem::Group& group) const {
+  const machine::Words spoken = words(question.problem.dtype);
+  return walk->scratch({question, group, spoken, {}, {}});
 }
 
-void Kernel::run(const problem::Question& question, const Inputs& inputs, const Outputs& outputs) const {
+void Kernel::run(const problem::Question& question, const problem::Group& group, const Inputs& inputs, const Outputs& outputs) const {
   const machine::Words spoken = words(question.problem.dtype);
-  walk->run({question, spoken, inputs, outputs});
+  walk->run({question, group, spoken, inputs, outputs});
 }
 
 std::span<const Kernel> kernels() {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "machine/machine.hpp"
+#include "problem/group.hpp"
 #include "problem/question.hpp"
 #include "walk/walk.hpp"
 
@@ -25,10 +26,10 @@ struct Kernel {
   /// What this processor lacks; empty: nothing.
   [[nodiscard]] std::string missing() const { return machine->missing == nullptr ? std::string() : machine->missing(); }
   /// Empty: accepts.
-  [[nodiscard]] std::string decline(const problem::Question& question) const;
+  [[nodiscard]] std::string decline(const problem::Question& question, const problem::Group& group) const;
   /// Bytes that run() takes in one piece.
-  [[nodiscard]] std::int64_t scratch(const problem::Question& question) const;
-  void run(const problem::Question& question, const Inputs& inputs, const Outputs& outputs) const;
+  [[nodiscard]] std::int64_t scratch(const problem::Question& question, const problem::Group& group) const;
+  void run(const problem::Question& question, const problem::Group& group, const Inputs& inputs, const Outputs& outputs) const;
 };
 
 /// The cheapest that accepts is taken, the first among equals.

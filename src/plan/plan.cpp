@@ -8,11 +8,22 @@
 
 namespace heed {
 namespace plan {
+namespace {
+
+/// Parts run one after the other, in the same memory.
+std::int64_t scratch_of(const problem::Question& question, const std::vector<Part>& parts) {
+  std::int64_t most = 0;
+  for (const Part& part : parts) most = std::max(most, part.choice.kernel->scratch(question, part.group));
+  return most;
+}
+
+}  // namespace
 
 Planned::Planned(Problem problem)
     : question(std::move(problem)),
-      choice(choose(question)),
-      kernel_name(choice.kernel->name),
+      parts(parts_of(question)),
+      kernel_name(parts[0].choice.kernel->name),
+      scratch_bytes(scratch_of(question, parts)),
       planning_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count()) {}
 
 }  // namespace plan
@@ -30,10 +41,10 @@ const std::string& Plan::kernel() const {
   return planned_->kernel_name;
 }
 const std::vector<Refusal>& Plan::refusals() const {
-  return planned_->choice.refusals;
+  return planned_->parts[0].choice.refusals;
 }
 const TileCounts& Plan::tiles() const {
-  return planned_->question.tiles.counts();
+  return planned_->question.tiles.visited().tiles;
 }
 int Plan::threads() const {
   return planned_->question.threads;
@@ -42,7 +53,7 @@ double Plan::planning_seconds() const {
   return planned_->planning_seconds;
 }
 std::int64_t Plan::scratch_bytes() const {
-  return planned_->choice.scratch_bytes;
+  return planned_->scratch_bytes;
 }
 
 std::int64_t Plan::square_bytes() const {
@@ -54,11 +65,11 @@ std::int64_t Plan::square_bytes() const {
 
 double Plan::flops() const {
   const Problem& p = planned_->question.problem;
-  return 2.0 * static_cast<double>(p.dim + p.value_dim) * planned_->question.tiles.pairs();
+  return 2.0 * static_cast<double>(p.dim + p.value_dim) * planned_->question.tiles.visited().pairs;
 }
 
 Expected Plan::expected() const {
-  return plan::expected(planned_->question, *planned_->choice.kernel, machine::quick_limits(threads()));
+  return plan::expected(*planned_, machine::quick_limits(threads()));
 }
 std::string Plan::explain() const {
   return plan::explain(*this);
@@ -66,7 +77,7 @@ std::string Plan::explain() const {
 
 void Plan::run(const Inputs& inputs, const Outputs& outputs) const {
   problem::check_tensors(planned_->question, inputs, outputs);
-  planned_->choice.kernel->run(planned_->question, inputs, outputs);
+  for (const plan::Part& part : planned_->parts) part.choice.kernel->run(planned_->question, part.group, inputs, outputs);
 }
 
 }  // namespace heed

@@ -49,12 +49,12 @@ struct Closed {
 }  // namespace
 
 Columns::Columns(const Layout& layout, const TileMap& map, std::int64_t b, std::int64_t h, std::int64_t tiles) {
-  const auto groups = static_cast<std::size_t>((layout.key_tiles() + tiles - 1) / tiles);
+  const auto groups = static_cast<std::size_t>((layout.key_tiles_of(b) + tiles - 1) / tiles);
   std::vector<std::int64_t> since(groups);
   std::vector<Stretch> before, now;
   std::vector<Closed> closed;
-  for (std::int64_t row = 0; row <= layout.query_tiles(); ++row) {
-    groups_of(row < layout.query_tiles() ? map.runs(b, h, row) : std::span<const Run>{}, tiles, now);
+  for (std::int64_t row = 0; row <= layout.query_tiles_of(b); ++row) {
+    groups_of(row < layout.query_tiles_of(b) ? map.runs(b, h, row) : std::span<const Run>{}, tiles, now);
     each_difference(before, now, [&](std::int64_t group, bool sees) {
       std::int64_t& first = since[static_cast<std::size_t>(group)];
       if (sees)

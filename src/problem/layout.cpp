@@ -24,6 +24,13 @@ formula::Box Layout::everything() const {
           .i = {0, queries - 1}};
 }
 
+formula::Box Layout::everything(std::int64_t b) const {
+  formula::Box box = Layout::box(b, 0, {0, queries_of(b) - 1}, {0, keys_of(b) - 1});
+  box.h = {0, heads - 1};
+  box.g = {0, kv_heads - 1};
+  return box;
+}
+
 Layout layout_of(const Problem& problem, const Formulas& formulas) {
   Layout layout;
   layout.batch = problem.batch;
@@ -32,6 +39,8 @@ Layout layout_of(const Problem& problem, const Formulas& formulas) {
   layout.queries = problem.queries;
   layout.keys = problem.keys;
   layout.first_key = problem.first_key;
+  layout.query_begin = problem.query_offsets;
+  layout.key_begin = problem.key_offsets;
   const auto count = static_cast<std::size_t>(std::max<std::int64_t>(problem.batch, 1));
   std::int64_t offset = 0;
   constexpr std::int64_t kFar = std::int64_t{1} << 60;  // differences of positions fit 63 bits
@@ -46,7 +55,7 @@ Layout layout_of(const Problem& problem, const Formulas& formulas) {
   check_positions("first_key", "first_key", problem.first_key, "Tk", problem.keys);
   switch (problem.align.kind) {
     case Align::Kind::kNone:
-      if ((problem.queries != problem.keys || problem.first_key != 0) &&
+      if ((layout.query_begin != layout.key_begin || problem.queries != problem.keys || problem.first_key != 0) &&
           (formulas.mask.mentions_query() || formulas.score.mentions_query())) {
         throw Error({"a formula mentions q, but nothing says where the queries stand among the keys", "problem, align",
                      "align start, end or an offset, since Tq != Tk or first_key != 0",
@@ -58,6 +67,7 @@ Layout layout_of(const Problem& problem, const Formulas& formulas) {
       break;
     case Align::Kind::kEnd:
       offset = problem.first_key + problem.keys - problem.queries;
+      for (std::int64_t b = 0; layout.ragged() && b < layout.batch; ++b) layout.offsets.push_back(layout.keys_of(b) - layout.queries_of(b));
       break;
     case Align::Kind::kOffsets:
       if (problem.align.offsets.size() == count) {
@@ -76,11 +86,11 @@ Layout layout_of(const Problem& problem, const Formulas& formulas) {
   return layout;
 }
 
-std::int64_t heads_that_share(const Layout& layout, bool mask_by_head, std::int64_t most_lanes) {
+std::int64_t heads_that_share(const Layout& layout, std::int64_t queries, bool mask_by_head, std::int64_t most_lanes) {
   constexpr std::int64_t kFewQueries = 16;
-  if (layout.hollow() || mask_by_head || layout.queries > kFewQueries) return 1;
+  if (layout.hollow() || mask_by_head || queries == 0 || queries > kFewQueries) return 1;
   const std::int64_t group = layout.heads / layout.kv_heads;
-  std::int64_t heads = std::clamp<std::int64_t>(most_lanes / layout.queries, 1, group);
+  std::int64_t heads = std::clamp<std::int64_t>(most_lanes / queries, 1, group);
   while (group % heads != 0) --heads;
   return heads;
 }

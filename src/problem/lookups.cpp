@@ -75,7 +75,8 @@ class Proof {
     const auto offsets =
         std::span(layout_.offsets).subspan(static_cast<std::size_t>(box.b.first), static_cast<std::size_t>(box.b.last - box.b.first + 1));
     const auto [low, high] = std::minmax_element(offsets.begin(), offsets.end());
-    return {std::max<std::int64_t>(box.q.first - *high, 0), std::min(box.q.last - *low, layout_.queries - 1)};
+    return {std::max<std::int64_t>(box.q.first - *high, 0),
+            std::min(box.q.last - *low, (layout_.ragged() ? layout_.queries_of(box.b.first) : layout_.queries) - 1)};
   }
 
   [[noreturn]] static void fail(const formula::Formula& formula, const char* slot, int step, std::span<const formula::Value> values,
@@ -95,7 +96,11 @@ class Proof {
 }  // namespace
 
 void check_lookups(const Formulas& formulas, const Layout& layout) {
-  if (!layout.hollow()) Proof(formulas, layout).prove(layout.everything());
+  if (layout.hollow()) return;
+  if (!layout.ragged()) return Proof(formulas, layout).prove(layout.everything());
+  for (std::int64_t b = 0; b < layout.batch; ++b) {
+    if (layout.queries_of(b) != 0 && layout.keys_of(b) != 0) Proof(formulas, layout).prove(layout.everything(b));
+  }
 }
 
 }  // namespace heed::problem

@@ -7,23 +7,37 @@
 
 namespace heed::problem {
 
+RowWriter::RowWriter(const Layout& layout, const Outputs& outputs)
+    : layout_(layout), out_(outputs), o_(outputs.o, layout, Side::kQueries) {}
+
+base::OutputRows RowWriter::o(const QueryTile& queries, std::int64_t head) const {
+  const std::int64_t at = o_.at(queries.b, head, queries.slot);
+  return {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, o_.row_stride(), o_.column_stride()};
+}
+
 void check_tensors(const Question& question, const Inputs& inputs, const Outputs& outputs) {
   const Problem& p = question.problem;
   check_inputs(p, inputs);
-  const Dims rows{p.batch, p.heads, p.queries};
+  const bool ragged = question.layout.ragged();
+  const std::int64_t total = ragged ? p.query_offsets.back() : 0;
+  const Dims rows = ragged ? Dims{total, p.heads} : Dims{p.batch, p.heads, p.queries};
+  const Dims o = ragged ? Dims{total, p.heads, p.value_dim} : Dims{p.batch, p.heads, p.queries, p.value_dim};
   const DType statistic = p.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
   const auto check = [](const char* name, const TensorSpan& span, const Dims& shape, std::initializer_list<DType> dtypes) {
     if (span.given()) base::check_tensor(name, span, shape, dtypes);
   };
   if (p.partial)
-    check("o (partial)", outputs.o, {p.batch, p.heads, p.queries, p.value_dim}, {statistic});
+    check("o (partial)", outputs.o, o, {statistic});
   else
-    check("o", outputs.o, {p.batch, p.heads, p.queries, p.value_dim}, {p.dtype, statistic});
+    check("o", outputs.o, o, {p.dtype, statistic});
   check("lse", outputs.lse, rows, {statistic});
   check("maximum", outputs.maximum, rows, {statistic});
   check("entropy", outputs.entropy, rows, {statistic});
   check("effective", outputs.effective, rows, {statistic});
   check("visible", outputs.visible, rows, {DType::kI64});
+  if (ragged && outputs.weights.given()) {
+    throw Error({"packed sequences have no S x S matrix of one shape", "outputs, weights", "not given", to_text(outputs.weights.shape)});
+  }
   check("weights", outputs.weights, {p.batch, p.heads, p.queries, p.keys}, {statistic});
   const bool statistics = outputs.maximum.given() || outputs.entropy.given() || outputs.effective.given() || outputs.visible.given();
   if (statistics && !p.statistics) throw Error({"row statistics are wanted but not planned", "outputs", "Problem::statistics", "false"});

@@ -4,11 +4,41 @@
 #include <heed/inputs.hpp>
 #include <heed/outputs.hpp>
 
+#include "problem/places.hpp"
 #include "problem/question.hpp"
 
 namespace heed::problem {
 
 /// Throws Error before anything is written where inputs or outputs do not fit.
 void check_tensors(const Question& question, const Inputs& inputs, const Outputs& outputs);
+
+/// Where finished rows of a tile go: the one that knows how outputs lie.
+class RowWriter {
+ public:
+  RowWriter(const Layout& layout, const Outputs& outputs);
+  [[nodiscard]] bool wants_o() const { return out_.o.given(); }
+  /// O of the queries of a tile, of one of its heads.
+  [[nodiscard]] base::OutputRows o(const QueryTile& queries, std::int64_t head) const;
+  /// One number of O, rounded to its dtype.
+  void o(const QueryTile& queries, int lane, std::int64_t column, double value) const {
+    store_real(out_.o, o_.at(queries.b, queries.head(lane), queries.query(lane), column), value);
+  }
+  /// One number per lane, where it is wanted: L, a statistic.
+  void lse(const QueryTile& queries, int lane, float value) const { put(out_.lse, queries, lane, value); }
+  void maximum(const QueryTile& queries, int lane, float value) const { put(out_.maximum, queries, lane, value); }
+  void entropy(const QueryTile& queries, int lane, float value) const { put(out_.entropy, queries, lane, value); }
+  void effective(const QueryTile& queries, int lane, float value) const { put(out_.effective, queries, lane, value); }
+  void visible(const QueryTile& queries, int lane, std::int64_t value) const { put(out_.visible, queries, lane, value); }
+
+ private:
+  template <class T>
+  void put(const TensorSpan& span, const QueryTile& queries, int lane, T value) const {
+    if (!span.given()) return;
+    static_cast<T*>(span.data)[Places(span, layout_, Side::kQueries).at(queries.b, queries.head(lane), queries.query(lane))] = value;
+  }
+  const Layout& layout_;
+  const Outputs& out_;
+  Places o_;
+};
 
 }  // namespace heed::problem

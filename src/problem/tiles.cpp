@@ -48,13 +48,16 @@ class Search {
     b_ = b;
     h_ = h;
     frame_.bind_head(b, h, layout_.kv_head(h));
-    halve({0, layout_.query_tiles() - 1}, {0, layout_.key_tiles() - 1});
+    if (layout_.queries_of(b) == 0 || layout_.keys_of(b) == 0) return;
+    halve({0, layout_.query_tiles_of(b) - 1}, {0, layout_.key_tiles_of(b) - 1});
   }
 
  private:
   /// Tiles as slots.
-  [[nodiscard]] Range queries(Range tiles) const { return {tiles.first * kTile, std::min((tiles.last + 1) * kTile, layout_.queries) - 1}; }
-  [[nodiscard]] Range keys(Range tiles) const { return {tiles.first * kTile, std::min((tiles.last + 1) * kTile, layout_.keys) - 1}; }
+  [[nodiscard]] Range queries(Range tiles) const {
+    return {tiles.first * kTile, std::min((tiles.last + 1) * kTile, layout_.queries_of(b_)) - 1};
+  }
+  [[nodiscard]] Range keys(Range tiles) const { return {tiles.first * kTile, std::min((tiles.last + 1) * kTile, layout_.keys_of(b_)) - 1}; }
 
   void halve(Range q, Range k) {
     const Box box = layout_.box(b_, h_, queries(q), keys(k));
@@ -145,12 +148,9 @@ class Search {
 
 }  // namespace
 
-TileMap::TileMap(const Layout& layout, const Formulas& formulas) : query_tiles_(layout.query_tiles()), heads_(layout.heads) {
+TileMap::TileMap(const Layout& layout, const Formulas& formulas) : heads_(layout.heads) {
   begin_.push_back(0);
-  if (layout.hollow()) {
-    begin_.resize(static_cast<std::size_t>(query_tiles_) + 1, 0);
-    return;
-  }
+  if (layout.hollow()) return;
   std::uint8_t depends = formulas.mask.empty() ? std::uint8_t{formula::kOnNothing} : formulas.mask.depends();
   // Bounds of the whole settle most formulas that look something up: a table of finite slopes hides nothing, for no head.
   const bool hides = can_hide(formulas.score) && may_be_minus_infinity(formulas.score_over(), layout.everything());
@@ -160,38 +160,52 @@ TileMap::TileMap(const Layout& layout, const Formulas& formulas) : query_tiles_(
   }
   const bool same_offsets =
       std::all_of(layout.offsets.begin(), layout.offsets.end(), [&](std::int64_t offset) { return offset == layout.offsets[0]; });
-  by_batch_ = (depends & formula::kOnBatch) || ((depends & formula::kOnQuery) && !same_offsets);
+  by_batch_ = layout.ragged() || (depends & formula::kOnBatch) || ((depends & formula::kOnQuery) && !same_offsets);
   by_head_ = depends & formula::kOnHead;
   const std::int64_t batches = by_batch_ ? layout.batch : 1, heads = by_head_ ? layout.heads : 1;
-  maps_ = static_cast<std::size_t>(batches * heads);
-  std::vector<std::vector<Run>> rows(static_cast<std::size_t>(query_tiles_));
+  std::vector<std::vector<Run>> rows(static_cast<std::size_t>(layout.query_tiles()));
   Search search(layout, formulas.mask_over(), hides ? &formulas.score_over() : nullptr, formulas.mask_program, rows);
   for (std::int64_t b = 0; b < batches; ++b) {
+    const auto of = std::span(rows).first(static_cast<std::size_t>(layout.query_tiles_of(b)));
     for (std::int64_t h = 0; h < heads; ++h) {
       search.run(b, h);
-      count(layout, layout.batch / batches * (layout.heads / heads), rows);
-      for (std::vector<Run>& row : rows) {
+      maps_.push_back({begin_.size() - 1, visited_of(layout, b, of)});
+      for (std::vector<Run>& row : of) {
         runs_.insert(runs_.end(), row.begin(), row.end());
         begin_.push_back(runs_.size());
         row.clear();
       }
     }
   }
+  for (std::int64_t b = 0; b < layout.batch; ++b) all_.add(visited(b));
 }
 
-void TileMap::count(const Layout& layout, std::int64_t copies, std::span<const std::vector<Run>> rows) {
-  const std::int64_t all = layout.key_tiles();
+Visited TileMap::visited_of(const Layout& layout, std::int64_t b, std::span<const std::vector<Run>> rows) {
+  const std::int64_t all = layout.key_tiles_of(b), keys = layout.keys_of(b);
+  Visited visited;
   for (std::size_t row = 0; row < rows.size(); ++row) {
-    const std::int64_t lanes = std::min<std::int64_t>(kTile, layout.queries - static_cast<std::int64_t>(row) * kTile);
-    std::int64_t visited = 0;
+    const std::int64_t lanes = std::min<std::int64_t>(kTile, layout.queries_of(b) - static_cast<std::int64_t>(row) * kTile);
+    std::int64_t seen = 0;
     for (const Run& run : rows[row]) {
       const std::int64_t tiles = run.last - run.first;
-      (run.verdict == Verdict::kFull ? counts_.full : counts_.partial) += tiles * copies;
-      visited += tiles;
-      pairs_ += static_cast<double>(copies) * static_cast<double>(lanes * (std::min(run.last * kTile, layout.keys) - run.first * kTile));
+      (run.verdict == Verdict::kFull ? visited.tiles.full : visited.tiles.partial) += tiles;
+      seen += tiles;
+      visited.pairs += static_cast<double>(lanes * (std::min(run.last * kTile, keys) - run.first * kTile));
     }
-    counts_.empty += (all - visited) * copies;
+    visited.tiles.empty += all - seen;
   }
+  return visited;
+}
+
+Visited TileMap::visited(std::int64_t b) const {
+  Visited all;
+  if (maps_.empty()) return all;
+  if (!by_head_) {
+    all.add(maps_[map_of(b, 0)].visited, heads_);
+    return all;
+  }
+  for (std::int64_t h = 0; h < heads_; ++h) all.add(maps_[map_of(b, h)].visited);
+  return all;
 }
 
 std::span<const Run> meeting(std::span<const Run> runs, std::int64_t first, std::int64_t last) {
@@ -206,7 +220,7 @@ std::size_t TileMap::map_of(std::int64_t b, std::int64_t h) const {
 
 std::span<const Run> TileMap::runs(std::int64_t b, std::int64_t h, std::int64_t query_tile) const {
   if (runs_.empty()) return {};
-  const std::size_t row = map_of(b, h) * static_cast<std::size_t>(query_tiles_) + static_cast<std::size_t>(query_tile);
+  const std::size_t row = maps_[map_of(b, h)].first_row + static_cast<std::size_t>(query_tile);
   return std::span<const Run>(runs_).subspan(begin_[row], begin_[row + 1] - begin_[row]);
 }
 

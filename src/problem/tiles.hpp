@@ -6,6 +6,7 @@
 // run of equal verdicts per stretch of each row of tiles. Checked: tiles_test.cpp against brute force for every named mask and random ones.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -27,6 +28,18 @@ struct Run {
 /// Those of ascending runs that meet tiles [first, last), by bisection; the first and the last may reach beyond.
 [[nodiscard]] std::span<const Run> meeting(std::span<const Run> runs, std::int64_t first, std::int64_t last);
 
+/// What is visited: tiles, and pairs of a query and a key inside them.
+struct Visited {
+  TileCounts tiles{};
+  double pairs = 0;
+  void add(const Visited& more, std::int64_t times = 1) {
+    tiles.empty += more.tiles.empty * times;
+    tiles.partial += more.tiles.partial * times;
+    tiles.full += more.tiles.full * times;
+    pairs += more.pairs * static_cast<double>(times);
+  }
+};
+
 class TileMap {
  public:
   TileMap() = default;
@@ -36,23 +49,25 @@ class TileMap {
   [[nodiscard]] std::span<const Run> runs(std::int64_t b, std::int64_t h, std::int64_t query_tile) const;
   /// Heads of the same number see the same tiles.
   [[nodiscard]] std::size_t map_of(std::int64_t b, std::int64_t h) const;
-  [[nodiscard]] std::size_t maps() const { return maps_; }
+  [[nodiscard]] std::size_t maps() const { return std::max<std::size_t>(maps_.size(), 1); }
   /// Whether heads may see different tiles.
   [[nodiscard]] bool by_head() const { return by_head_; }
-  [[nodiscard]] const TileCounts& counts() const { return counts_; }
-  /// Pairs of a query and a key inside the visited tiles, over all heads.
-  [[nodiscard]] double pairs() const { return pairs_; }
+  /// Over all heads of everything, of one batch entry or sequence.
+  [[nodiscard]] const Visited& visited() const { return all_; }
+  [[nodiscard]] Visited visited(std::int64_t b) const;
 
  private:
-  void count(const Layout& layout, std::int64_t copies, std::span<const std::vector<Run>> rows);
-  std::int64_t query_tiles_ = 0;
+  struct Map {
+    std::size_t first_row;  // in begin_
+    Visited visited;        // by one head
+  };
+  static Visited visited_of(const Layout& layout, std::int64_t b, std::span<const std::vector<Run>> rows);
   std::int64_t heads_ = 1;
-  std::size_t maps_ = 1;
   bool by_batch_ = false, by_head_ = false;
-  std::vector<std::size_t> begin_;  // [maps * query_tiles + 1]
+  std::vector<Map> maps_;
+  std::vector<std::size_t> begin_;  // [rows of tiles of all maps + 1]
   std::vector<Run> runs_;
-  TileCounts counts_;
-  double pairs_ = 0;
+  Visited all_;
 };
 
 }  // namespace heed::problem

@@ -68,9 +68,9 @@ void expect_exact(const problem::Question& question, const std::string& name) {
       }
     }
   }
-  EXPECT_EQ(counts.empty, question.tiles.counts().empty) << name;
-  EXPECT_EQ(counts.partial, question.tiles.counts().partial) << name;
-  EXPECT_EQ(counts.full, question.tiles.counts().full) << name;
+  EXPECT_EQ(counts.empty, question.tiles.visited().tiles.empty) << name;
+  EXPECT_EQ(counts.partial, question.tiles.visited().tiles.partial) << name;
+  EXPECT_EQ(counts.full, question.tiles.visited().tiles.full) << name;
 }
 
 TEST(Tiles, ExactForEveryMask) {
@@ -127,7 +127,7 @@ TEST(Tiles, IntervalsAloneDecideTheseMasks) {
 TEST(Tiles, MinusInfiniteScoresEmptyATile) {
   laws::Draw draw({.queries = 200, .keys = 300, .dim = 4, .value_dim = 4, .scores = {"select(k < 70 | k / 64 == h + 2, -inf, s)"}});
   const problem::Question question(draw.problem());
-  EXPECT_EQ(question.tiles.counts().empty, 2 * 4 * 2);
+  EXPECT_EQ(question.tiles.visited().tiles.empty, 2 * 4 * 2);
   for (std::int64_t row = 0; row < 4; ++row) {
     for (std::int64_t h = 0; h < 2; ++h) {
       for (const problem::Run& run : question.tiles.runs(0, h, row)) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/dtype.hpp"
+#include "problem/places.hpp"
 
 namespace heed::reference {
 namespace {
@@ -35,23 +36,27 @@ double epsilon_of(DType dtype) {
   }
 }
 
+struct Row {
+  std::int64_t b, h, i;
+};
+
 /// One row, the textbook way in float: scores, softmax, P rounded, mix.
-void naive_row(const problem::Question& question, const Inputs& in, const TensorSpan& o, std::int64_t b, std::int64_t h, std::int64_t i,
+void naive_row(const problem::Question& question, const problem::PlacedInputs& in, float* o, const problem::Places& places, const Row& row,
                std::vector<float>& p) {
-  const std::int64_t g = question.layout.kv_head(h), keys = question.layout.keys;
+  const auto [b, h, i] = row;
+  const std::int64_t g = question.layout.kv_head(h), keys = question.layout.keys_of(b);
   const float hidden = -std::numeric_limits<float>::infinity();
   float m = question.has_sink() ? static_cast<float>(question.sink(h)) : hidden;
+  p.assign(static_cast<std::size_t>(keys), hidden);
   for (std::int64_t j = 0; j < keys; ++j) {
     formula::Place place = question.layout.place(b, h, i, j);
-    float& score = p[static_cast<std::size_t>(j)] = hidden;
     if (!question.formulas.mask.at(place).integer) continue;
     float dot = 0;
-    for (std::int64_t c = 0; c < question.problem.dim; ++c) {
-      dot += static_cast<float>(real_at(in.q, offset_of(in.q, {b, h, i, c}))) *
-             static_cast<float>(real_at(in.k, offset_of(in.k, {b, g, j, c})));
-    }
+    for (std::int64_t c = 0; c < question.problem.dim; ++c)
+      dot += static_cast<float>(in.q.real(b, h, i, c)) * static_cast<float>(in.k.real(b, g, j, c));
     place.s = dot * static_cast<float>(question.scale);
     const formula::Value altered = question.formulas.score.at(place);
+    float& score = p[static_cast<std::size_t>(j)];
     score = altered.broken < 0 ? static_cast<float>(altered.real) : std::numeric_limits<float>::quiet_NaN();
     m = std::max(m, score);
   }
@@ -62,10 +67,9 @@ void naive_row(const problem::Question& question, const Inputs& in, const Tensor
   for (std::int64_t c = 0; c < question.problem.value_dim; ++c) {
     float sum = 0;
     for (std::int64_t j = 0; j < keys; ++j) {
-      if (p[static_cast<std::size_t>(j)] != 0)
-        sum += p[static_cast<std::size_t>(j)] * static_cast<float>(real_at(in.v, offset_of(in.v, {b, g, j, c})));
+      if (p[static_cast<std::size_t>(j)] != 0) sum += p[static_cast<std::size_t>(j)] * static_cast<float>(in.v.real(b, g, j, c));
     }
-    static_cast<float*>(o.data)[offset_of(o, {b, h, i, c})] = rounded(sum, question.problem.dtype);
+    o[places.at(b, h, i, c)] = rounded(sum, question.problem.dtype);
   }
 }
 
@@ -86,10 +90,13 @@ using Place4 = const std::int64_t (&)[4];
 }  // namespace
 
 void naive(const problem::Question& question, const Inputs& inputs, const TensorSpan& o) {
-  std::vector<float> p(static_cast<std::size_t>(question.layout.keys));
+  const problem::PlacedInputs in(inputs, question.layout);
+  const problem::Places places(o, question.layout, problem::Side::kQueries);
+  std::vector<float> p;
   for (std::int64_t b = 0; b < question.layout.batch; ++b) {
     for (std::int64_t h = 0; h < question.layout.heads; ++h) {
-      for (std::int64_t i = 0; i < question.layout.queries; ++i) naive_row(question, inputs, o, b, h, i, p);
+      for (std::int64_t i = 0; i < question.layout.queries_of(b); ++i)
+        naive_row(question, in, static_cast<float*>(o.data), places, {b, h, i}, p);
     }
   }
 }

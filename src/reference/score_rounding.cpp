@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "problem/places.hpp"
+
 namespace heed::reference {
 namespace {
 
@@ -24,7 +26,7 @@ class Rounding {
  public:
   Rounding(const problem::Question& question, const Inputs& in)
       : question_(question),
-        in_(in),
+        in_(in, question.layout),
         unit_(question.problem.dtype == DType::kF64 ? 0x1p-53 : 0x1p-24),
         row_(static_cast<std::size_t>(question.problem.dim)) {}
 
@@ -35,28 +37,28 @@ class Rounding {
     g_ = question_.layout.kv_head(h);
     keys_.clear();
     longest_ = 0;
-    for (std::int64_t j = 0; j < question_.layout.keys; ++j) {
+    for (std::int64_t j = 0; j < question_.layout.keys_of(b_); ++j) {
       double squares = 0;
       for (std::int64_t c = 0; c < question_.problem.dim; ++c) {
-        keys_.push_back(element(in_.k, g_, j, c));
+        keys_.push_back(in_.k.real(b_, g_, j, c));
         squares += keys_.back() * keys_.back();
       }
       longest_ = std::max(longest_, std::sqrt(squares));
     }
-    scores_.assign(static_cast<std::size_t>(question_.layout.keys), {});
+    scores_.assign(static_cast<std::size_t>(question_.layout.keys_of(b_)), {});
   }
 
   void row(std::int64_t i, const Rounded& to) {
     double squares = 0;
     for (std::int64_t c = 0; c < question_.problem.dim; ++c) {
-      const double value = row_[static_cast<std::size_t>(c)] = element(in_.q, h_, i, c);
+      const double value = row_[static_cast<std::size_t>(c)] = in_.q.real(b_, h_, i, c);
       squares += value * value;
     }
     const bool small = question_.formulas.score.empty() && std::abs(question_.scale) * std::sqrt(squares) * longest_ < kFelt;
     const Felt felt = small ? Felt{} : score_row(i);
     const double sink = question_.has_sink() ? question_.sink(h_) : kHidden, lse = felt.by_statistics ? log_sum_exp(sink) : kHidden;
     for (std::int64_t c = 0; c < (to.o.given() ? question_.problem.value_dim : 0); ++c) {
-      const std::int64_t at = b_ * to.o.strides[0] + h_ * to.o.strides[1] + i * to.o.strides[2] + c * to.o.strides[3];
+      const std::int64_t at = problem::Places(to.o, question_.layout, problem::Side::kQueries).at(b_, h_, i, c);
       static_cast<double*>(to.o.data)[at] = felt.by_output ? moved(c, lse) : 0;
     }
     const double alone = felt.by_statistics ? log_sum_exp(kHidden) : kHidden;
@@ -67,10 +69,6 @@ class Rounding {
   }
 
  private:
-  [[nodiscard]] double element(const TensorView& tensor, std::int64_t h, std::int64_t t, std::int64_t c) const {
-    return real_at(tensor, b_ * tensor.strides[0] + h * tensor.strides[1] + t * tensor.strides[2] + c * tensor.strides[3]);
-  }
-
   [[nodiscard]] double final_score(formula::Place place, double s) const {
     place.s = s;
     const formula::Value value = question_.formulas.score.at(place);
@@ -80,7 +78,7 @@ class Rounding {
   /// Scores of one row, and who feels their rounding.
   Felt score_row(std::int64_t i) {
     double largest = 0, largest_size = 0;
-    for (std::int64_t j = 0; j < question_.layout.keys; ++j) {
+    for (std::int64_t j = 0; j < question_.layout.keys_of(b_); ++j) {
       Score& score = scores_[static_cast<std::size_t>(j)];
       score = {};
       const formula::Place place = question_.layout.place(b_, h_, i, j);
@@ -112,7 +110,8 @@ class Rounding {
   /// 0 for what is not a number: such rows are judged as they are.
   void put(const TensorSpan& span, std::int64_t i, double value) const {
     if (!span.given()) return;
-    static_cast<double*>(span.data)[b_ * span.strides[0] + h_ * span.strides[1] + i * span.strides[2]] = std::isfinite(value) ? value : 0;
+    static_cast<double*>(span.data)[problem::Places(span, question_.layout, problem::Side::kQueries).at(b_, h_, i)] =
+        std::isfinite(value) ? value : 0;
   }
 
   [[nodiscard]] double log_sum_exp(double sink) const {
@@ -133,7 +132,7 @@ class Rounding {
   /// How far component c of O may move; 0 where O itself is NaN or infinite, or nothing is seen.
   [[nodiscard]] double moved(std::int64_t c, double lse) const {
     double o = 0, sum = 0, farthest = 0, least = question_.has_sink() ? std::exp(question_.sink(h_) - lse) : 0;
-    const auto value = [&](std::size_t j) { return element(in_.v, g_, static_cast<std::int64_t>(j), c); };
+    const auto value = [&](std::size_t j) { return in_.v.real(b_, g_, static_cast<std::int64_t>(j), c); };
     for (std::size_t j = 0; j < scores_.size(); ++j) {
       if (scores_[j].value != kHidden) o += std::exp(scores_[j].value - lse) * value(j);
     }
@@ -202,7 +201,7 @@ class Rounding {
   }
 
   const problem::Question& question_;
-  const Inputs& in_;
+  problem::PlacedInputs in_;
   double unit_;
   std::vector<double> row_, keys_;  // [D], [Tk, D]
   std::vector<Score> scores_;       // [Tk]
@@ -217,7 +216,7 @@ void score_rounding(const problem::Question& question, const Inputs& inputs, con
   for (std::int64_t b = 0; b < question.layout.batch; ++b) {
     for (std::int64_t h = 0; h < question.layout.heads; ++h) {
       rounding.bind(b, h);
-      for (std::int64_t i = 0; i < question.layout.queries; ++i) rounding.row(i, to);
+      for (std::int64_t i = 0; i < question.layout.queries_of(b); ++i) rounding.row(i, to);
     }
   }
 }

@@ -6,18 +6,17 @@
 
 #include "base/arena.hpp"
 #include "base/threads.hpp"
+#include "problem/places.hpp"
 #include "state/softmax.hpp"
 
 namespace heed::reference {
 namespace {
 
-double element(const TensorView& tensor, std::int64_t b, std::int64_t h, std::int64_t t, std::int64_t c) {
-  return real_at(tensor, b * tensor.strides[0] + h * tensor.strides[1] + t * tensor.strides[2] + c * tensor.strides[3]);
-}
+using base::kTile;
 
-void put(const TensorSpan& span, std::int64_t b, std::int64_t h, std::int64_t i, double value) {
+void put(const problem::Layout& layout, const TensorSpan& span, std::int64_t b, std::int64_t h, std::int64_t i, double value) {
   if (!span.given()) return;
-  const std::int64_t at = b * span.strides[0] + h * span.strides[1] + i * span.strides[2];
+  const std::int64_t at = problem::Places(span, layout, problem::Side::kQueries).at(b, h, i);
   if (span.dtype == DType::kI64)
     static_cast<std::int64_t*>(span.data)[at] = static_cast<std::int64_t>(value);
   else
@@ -31,11 +30,12 @@ double held(double x, DType dtype) {
 }
 
 /// The scaled similarity; NaN where it is beyond that type though q and k are finite.
-double similarity(const problem::Question& question, const Inputs& in, const formula::Place& place, std::int64_t i, std::int64_t j) {
+double similarity(const problem::Question& question, const problem::PlacedInputs& in, const formula::Place& place, std::int64_t i,
+                  std::int64_t j) {
   double sum = 0;
   bool finite = true;
   for (std::int64_t c = 0; c < question.problem.dim; ++c) {
-    const double q = element(in.q, place.b, place.h, i, c), k = element(in.k, place.b, place.g, j, c);
+    const double q = in.q.real(place.b, place.h, i, c), k = in.k.real(place.b, place.g, j, c);
     finite = finite && std::isfinite(q) && std::isfinite(k);
     sum += q * k;
   }
@@ -44,7 +44,7 @@ double similarity(const problem::Question& question, const Inputs& in, const for
 }
 
 /// The final score of one place; -inf where it is hidden.
-double score_at(const problem::Question& question, const Inputs& in, formula::Place place, std::int64_t i, std::int64_t j,
+double score_at(const problem::Question& question, const problem::PlacedInputs& in, formula::Place place, std::int64_t i, std::int64_t j,
                 std::span<formula::Value> values) {
   if (!question.formulas.mask.at(place, values).integer) return state::kNothing;
   place.s = similarity(question, in, place, i, j);
@@ -62,9 +62,10 @@ struct Worker {
   std::span<formula::Value> values;
 };
 
-void attend_row(const problem::Question& question, const Inputs& in, const Outputs& out, const Row& row, const Worker& worker) {
+void attend_row(const problem::Question& question, const problem::PlacedInputs& in, const Outputs& out, const Row& row,
+                const Worker& worker) {
   const auto [o, s, values] = worker;
-  const std::int64_t g = question.layout.kv_head(row.h), keys = question.layout.keys;
+  const std::int64_t g = question.layout.kv_head(row.h), keys = question.layout.keys_of(row.b);
   std::fill(o.begin(), o.end(), 0.0);
   state::SoftmaxState state{.o = o};
   if (question.has_sink()) state.start_with_sink(question.sink(row.h));
@@ -73,15 +74,16 @@ void attend_row(const problem::Question& question, const Inputs& in, const Outpu
   for (std::int64_t j = 0; j < keys; ++j) {
     const double score = score_at(question, in, question.layout.place(row.b, row.h, row.i, j), row.i, j, values);
     s[static_cast<std::size_t>(j)] = score;
-    state.absorb(score, [&](std::size_t c) { return element(in.v, row.b, g, j, static_cast<std::int64_t>(c)); });
+    state.absorb(score, [&](std::size_t c) { return in.v.real(row.b, g, j, static_cast<std::int64_t>(c)); });
     alone.absorb(score, [](std::size_t) { return 0.0; });
     count += score != state::kNothing;
   }
   if (out.o.given()) {
-    const std::int64_t at = row.b * out.o.strides[0] + row.h * out.o.strides[1] + row.i * out.o.strides[2];
-    for (std::size_t c = 0; c < o.size(); ++c) store_real(out.o, at + static_cast<std::int64_t>(c) * out.o.strides[3], state.output(c));
+    const problem::Places places(out.o, question.layout, problem::Side::kQueries);
+    for (std::size_t c = 0; c < o.size(); ++c)
+      store_real(out.o, places.at(row.b, row.h, row.i, static_cast<std::int64_t>(c)), state.output(c));
   }
-  put(out.lse, row.b, row.h, row.i, state.lse());
+  put(question.layout, out.lse, row.b, row.h, row.i, state.lse());
   double entropy = 0, squares = 0;
   for (std::int64_t j = 0; j < keys; ++j) {
     const double score = s[static_cast<std::size_t>(j)];
@@ -94,10 +96,10 @@ void attend_row(const problem::Question& question, const Inputs& in, const Outpu
       store_real(out.weights, at, score == state::kNothing ? 0.0 : std::exp(score - state.lse()));
     }
   }
-  put(out.maximum, row.b, row.h, row.i, alone.m);
-  put(out.entropy, row.b, row.h, row.i, entropy);
-  put(out.effective, row.b, row.h, row.i, squares == 0 ? 0.0 : 1.0 / squares);
-  put(out.visible, row.b, row.h, row.i, static_cast<double>(count));
+  put(question.layout, out.maximum, row.b, row.h, row.i, alone.m);
+  put(question.layout, out.entropy, row.b, row.h, row.i, entropy);
+  put(question.layout, out.effective, row.b, row.h, row.i, squares == 0 ? 0.0 : 1.0 / squares);
+  put(question.layout, out.visible, row.b, row.h, row.i, static_cast<double>(count));
 }
 
 std::size_t worker_bytes(const problem::Question& question) {
@@ -113,7 +115,7 @@ std::int64_t scratch(const problem::Question& question) {
          static_cast<std::int64_t>(base::rounded(sizeof(Worker) * static_cast<std::size_t>(question.threads)));
 }
 
-void run(const problem::Question& question, const Inputs& in, const Outputs& out) {
+void run(const problem::Question& question, const problem::Group& group, const Inputs& in, const Outputs& out) {
   base::Arena arena(static_cast<std::size_t>(scratch(question)));
   const std::span<Worker> workers = arena.make<Worker>(static_cast<std::size_t>(question.threads));
   const std::size_t steps = std::max(question.formulas.mask.steps().size(), question.formulas.score.steps().size());
@@ -121,12 +123,19 @@ void run(const problem::Question& question, const Inputs& in, const Outputs& out
     const auto value_dim = static_cast<std::size_t>(question.problem.value_dim), keys = static_cast<std::size_t>(question.layout.keys);
     worker = {{arena.take<double>(value_dim), value_dim}, {arena.take<double>(keys), keys}, {arena.take<formula::Value>(steps), steps}};
   }
-  const std::int64_t queries = question.layout.queries;
-  base::parallel(question.threads, question.layout.batch * question.layout.heads * queries, [&](int index, std::int64_t row) {
-    const Worker& w = workers[static_cast<std::size_t>(index)];
-    const std::int64_t head = row / queries;
-    attend_row(question, in, out, {head / question.layout.heads, head % question.layout.heads, row % queries}, w);
+  const problem::PlacedInputs tensors(in, question.layout);
+  const std::int64_t heads = question.layout.heads;
+  // A task is a row of a tile of queries: all of a group by head.
+  base::parallel(question.threads, group.tiles() * kTile * heads, [&](int index, std::int64_t task) {
+    const problem::Group::Row tile = group.row(task / (kTile * heads));
+    const std::int64_t h = task / kTile % heads, i = tile.tile * kTile + task % kTile;
+    if (i < question.layout.queries_of(tile.b))
+      attend_row(question, tensors, out, {tile.b, h, i}, workers[static_cast<std::size_t>(index)]);
   });
+}
+
+void run(const problem::Question& question, const Inputs& in, const Outputs& out) {
+  run(question, problem::Group(question, problem::every_sequence(question.layout)), in, out);
 }
 
 }  // namespace heed::reference

@@ -14,12 +14,15 @@
 #include <heed/inputs.hpp>
 #include <heed/outputs.hpp>
 
+#include "problem/group.hpp"
 #include "problem/question.hpp"
 
 namespace heed::reference {
 
-std::int64_t scratch(const problem::Question& question);
+[[nodiscard]] std::int64_t scratch(const problem::Question& question);
 /// Outputs may be of any real dtype, wider than a plan allows: f64 holds the results unrounded.
+void run(const problem::Question& question, const problem::Group& group, const Inputs& inputs, const Outputs& outputs);
+/// Of all sequences.
 void run(const problem::Question& question, const Inputs& inputs, const Outputs& outputs);
 
 }  // namespace heed::reference

@@ -465,7 +465,7 @@ void census(const Plan& plan, const TensorView& q, const TensorView& k, const Te
   const problem::Question& question = inside(plan).question;
   walk::check(question, q, k, lse, outputs);
   if (question.layout.batch * question.layout.heads == 0) return;
-  walk::Census(question, inside(plan).choice.kernel->words(question.problem.dtype), q, k, lse, outputs).run();
+  walk::Census(question, inside(plan).parts[0].choice.kernel->words(question.problem.dtype), q, k, lse, outputs).run();
 }
 
 }  // namespace heed

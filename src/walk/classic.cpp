@@ -7,6 +7,7 @@
 
 #include "base/arena.hpp"
 #include "base/threads.hpp"
+#include "problem/outputs.hpp"
 #include "walk/double_fold.hpp"
 #include "walk/tile_scores.hpp"
 
@@ -22,7 +23,9 @@ class Classic {
       : question_(job.question),
         words_(job.words),
         in_(job.in),
+        v_(job.in.v, question_.layout, problem::Side::kKeys),
         out_(job.out),
+        writer_(question_.layout, job.out),
         arena_(bytes(question_, words_)),
         square_(arena_.take<float>(panel() * static_cast<std::size_t>(rows()))),
         divisors_(lines()),
@@ -119,10 +122,7 @@ class Classic {
   void write_rows(const Place& place, int lanes, const float* lse, const float* p) const {
     for (int i = 0; i < lanes; ++i) {
       const std::int64_t query = place.tile * kTile + i;
-      if (out_.lse.given()) {
-        const std::int64_t at = place.b * out_.lse.strides[0] + place.h * out_.lse.strides[1] + query * out_.lse.strides[2];
-        static_cast<float*>(out_.lse.data)[at] = lse[i];
-      }
+      writer_.lse(place.queries(question_.layout.queries), i, lse[i]);
       if (!out_.weights.given()) continue;
       const Dims& strides = out_.weights.strides;
       float* const to = static_cast<float*>(out_.weights.data) + place.b * strides[0] + place.h * strides[1] + query * strides[2];
@@ -140,18 +140,16 @@ class Classic {
       for (std::int64_t tile = 0; tile < question_.layout.key_tiles(); ++tile) mix_tile(w, row, place, tile, careful);
       if (std::none_of(w.o, w.o + kTile * value_dim, [](float value) { return std::isnan(value); })) break;
     }
-    const std::int64_t at = place.b * out_.o.strides[0] + place.h * out_.o.strides[1] + place.tile * kTile * out_.o.strides[2];
-    machine::finish(
-        w.o, w.rescale, value_dim, 0, lanes,  // P is divided already
-        {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
+    const QueryTile queries = place.queries(question_.layout.queries);
+    machine::finish(w.o, w.rescale, value_dim, 0, lanes, writer_.o(queries, place.h));  // P is divided already
     std::uint64_t rows = words_.mixing.overflown(w.o, value_dim, lanes);
     for (int i = 0; i < lanes; ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(divisors_[row * kTile + i])) << i);
-    if (rows != 0) w.in_double.fold(w.scores, in_.v, place.queries(question_.layout.queries), place.tile, rows, {w.s, w.v}, out_.o);
+    if (rows != 0) w.in_double.fold(w.scores, v_, queries, place.tile, rows, {w.s, w.v}, writer_);
   }
 
   void mix_tile(Worker& w, std::int64_t row, const Place& place, std::int64_t tile, bool careful) {
     const int keys = w.scores.keys(tile), value_dim = static_cast<int>(question_.problem.value_dim), lanes = w.scores.lanes();
-    const base::Rows rows = rows_of(in_.v, place.b, question_.layout.kv_head(place.h)).from(tile * kTile);
+    const base::Rows rows = v_.rows(place.b, question_.layout.kv_head(place.h)).from(tile * kTile);
     const machine::Operand v = words_.mixing.values(rows, keys, value_dim, w.v);
     const auto* const values = static_cast<const float*>(v.data);
     const float* const p = scores_of(row) + tile * kTile * kTile;
@@ -164,7 +162,9 @@ class Classic {
   const problem::Question& question_;
   const machine::Words& words_;
   const Inputs& in_;
+  problem::Placed v_;
   const Outputs& out_;
+  problem::RowWriter writer_;
   base::Arena arena_;
   float* square_;
   float* divisors_;
@@ -176,11 +176,12 @@ class Classic {
 std::string classic_declines(const problem::Question& question) {
   if (question.problem.dtype == DType::kF64) return "accumulates in float32; f64 asks for double";
   if (question.problem.statistics) return "keeps no row statistics";
+  if (question.layout.ragged()) return "has one S x S matrix for all; packed sequences have as many shapes";
   return {};
 }
 
-std::int64_t classic_scratch(const problem::Question& question, const machine::Words& words) {
-  return static_cast<std::int64_t>(Classic::bytes(question, words));
+std::int64_t classic_scratch(const Job& job) {
+  return static_cast<std::int64_t>(Classic::bytes(job.question, job.words));
 }
 
 void classic(const Job& job) {

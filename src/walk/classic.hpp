@@ -15,7 +15,7 @@
 namespace heed::walk {
 
 [[nodiscard]] std::string classic_declines(const problem::Question& question);
-[[nodiscard]] std::int64_t classic_scratch(const problem::Question& question, const machine::Words& products);
+[[nodiscard]] std::int64_t classic_scratch(const Job& job);
 void classic(const Job& job);
 
 }  // namespace heed::walk

@@ -31,9 +31,9 @@ void DoubleFold::start(const QueryTile& queries) {
   }
 }
 
-void DoubleFold::fold(TileScores& scores, const TensorView& v, const QueryTile& queries, std::int64_t row, std::uint64_t rows,
-                      const Buffers& buffers, const TensorSpan& out) {
-  const machine::Rows values = rows_of(v, queries.b, question_.layout.kv_head(queries.h));
+void DoubleFold::fold(TileScores& scores, const problem::Placed& v, const QueryTile& queries, std::int64_t row, std::uint64_t rows,
+                      const Buffers& buffers, const problem::RowWriter& out) {
+  const machine::Rows values = v.rows(queries.b, question_.layout.kv_head(queries.h));
   const int value_dim = static_cast<int>(question_.problem.value_dim), lanes = scores.lanes();
   start(queries);
   for (const problem::Run& run : question_.tiles.runs(queries.b, queries.h, row)) {
@@ -48,12 +48,11 @@ void DoubleFold::fold(TileScores& scores, const TensorView& v, const QueryTile& 
   write(queries, rows, out);
 }
 
-void DoubleFold::write(const QueryTile& queries, std::uint64_t rows, const TensorSpan& out) const {
+void DoubleFold::write(const QueryTile& queries, std::uint64_t rows, const problem::RowWriter& out) const {
   for (std::uint64_t left = rows; left != 0; left &= left - 1) {
     const int i = std::countr_zero(left);
-    const std::int64_t at = queries.b * out.strides[0] + queries.head(i) * out.strides[1] + queries.query(i) * out.strides[2];
-    for (std::int64_t c = 0; c < question_.problem.value_dim; ++c)
-      store_real(out, at + c * out.strides[3], state_.o[c * kTile + i] / (state_.l[i] == 0 ? 1 : state_.l[i]));
+    const double l = state_.l[i] == 0 ? 1 : state_.l[i];
+    for (std::int64_t c = 0; c < question_.problem.value_dim; ++c) out.o(queries, i, c, state_.o[c * kTile + i] / l);
   }
 }
 

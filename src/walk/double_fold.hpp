@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "base/arena.hpp"
+#include "problem/outputs.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed::walk {
@@ -24,12 +25,12 @@ class DoubleFold {
   [[nodiscard]] static std::size_t bytes(const problem::Question& question);
   DoubleFold(const problem::Question& question, base::Arena& arena);
   /// Writes O of `rows` of the tile of queries that `scores` is bound to; `row`: which tile of queries it is.
-  void fold(TileScores& scores, const TensorView& v, const QueryTile& queries, std::int64_t row, std::uint64_t rows, const Buffers& buffers,
-            const TensorSpan& out);
+  void fold(TileScores& scores, const problem::Placed& v, const QueryTile& queries, std::int64_t row, std::uint64_t rows,
+            const Buffers& buffers, const problem::RowWriter& out);
 
  private:
   void start(const QueryTile& queries);
-  void write(const QueryTile& queries, std::uint64_t rows, const TensorSpan& out) const;
+  void write(const QueryTile& queries, std::uint64_t rows, const problem::RowWriter& out) const;
 
   const problem::Question& question_;
   machine::DoubleRows state_;

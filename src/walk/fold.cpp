@@ -9,6 +9,7 @@
 
 #include "base/arena.hpp"
 #include "base/threads.hpp"
+#include "problem/outputs.hpp"
 #include "state/tally.hpp"
 #include "walk/double_fold.hpp"
 #include "walk/sharing.hpp"
@@ -152,8 +153,10 @@ class Fold {
         words_(job.words),
         sizes_(sizes_of(question_, words_)),
         in_(job.in),
-        out_(job.out),
-        sharing_(question_, words_),
+        k_(job.in.k, question_.layout, problem::Side::kKeys),
+        v_(job.in.v, question_.layout, problem::Side::kKeys),
+        out_(question_.layout, job.out),
+        sharing_(question_, job.group, words_),
         dim_(static_cast<int>(question_.problem.dim)),
         value_dim_(static_cast<int>(question_.problem.value_dim)),
         arena_(scratch_of(question_, words_, sharing_)),
@@ -245,7 +248,7 @@ class Fold {
   void pack_tile(Worker& w, const Band& band, Block& block, std::int64_t tile, std::int64_t place) const {
     const auto at = static_cast<std::size_t>(tile - block.first), to = static_cast<std::size_t>(place);
     const std::int64_t g = question_.layout.kv_head(band.h);
-    const machine::Rows k = rows_of(in_.k, band.b, g).from(tile * kTile), v = rows_of(in_.v, band.b, g).from(tile * kTile);
+    const machine::Rows k = k_.rows(band.b, g).from(tile * kTile), v = v_.rows(band.b, g).from(tile * kTile);
     const int count = w.scores.keys(tile);
     block.k[at] = words_.similarity.keys(k, count, dim_, w.k_buffer + to * sizes_.keys);
     block.v[at] = words_.mixing.values(v, count, value_dim_, w.v_buffer + to * sizes_.values);
@@ -331,7 +334,7 @@ class Fold {
   std::uint64_t fold_cleaned(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
     const std::int64_t g = question_.layout.kv_head(band.h);
     const auto clean = [&](std::int64_t tile, machine::Operand& v) {
-      return words_.mixing.clean(rows_of(in_.v, band.b, g).from(tile * kTile), w.scores.keys(tile), value_dim_, w.careful_v, v);
+      return words_.mixing.clean(v_.rows(band.b, g).from(tile * kTile), w.scores.keys(tile), value_dim_, w.careful_v, v);
     };
     std::uint64_t found = 0, rows = 0;
     machine::Operand v;
@@ -342,7 +345,7 @@ class Fold {
     const auto alter = alteration(w, part, block);
     const machine::Alter altering(alter);
     each_tile(band, n, block, [&](std::int64_t tile, Verdict verdict) {
-      const machine::Rows k = rows_of(in_.k, band.b, g).from(tile * kTile);
+      const machine::Rows k = k_.rows(band.b, g).from(tile * kTile);
       const machine::Operand keys = words_.similarity.keys(k, w.scores.keys(tile), dim_, w.k_buffer);
       std::uint64_t left = clean(tile, v);
       const KeyTile next = key_tile(w, keys, v, tile, verdict);
@@ -402,7 +405,7 @@ class Fold {
       if (question_.problem.statistics) state::tally(w.s, keys, lanes, w.careful.tally);
       rows |= rows_that_see(w, keys, unusual, lanes);
       words_.weighing.absorb(w.s, keys, lanes, w.careful.state, w.rescale);
-      const machine::Rows v = rows_of(in_.v, band.b, question_.layout.kv_head(band.h)).from(tile * kTile);
+      const machine::Rows v = v_.rows(band.b, question_.layout.kv_head(band.h)).from(tile * kTile);
       machine::widen(v, keys, value_dim_, w.careful_v);
       machine::mix_careful(w.s, w.seen, w.careful_v, value_dim_, value_dim_, keys, lanes, w.rescale, w.careful.o);
     });
@@ -415,7 +418,7 @@ class Fold {
 
   /// O of rows whose sums left f32, once more. A sum of weights that is NaN says that the row is.
   void fold_in_double(Worker& w, const RowState& state, const Band& band, std::int64_t n) const {
-    if (!out_.o.given()) return;
+    if (!out_.wants_o()) return;
     const QueryTile queries = band.queries(n);
     std::uint64_t rows = words_.mixing.overflown(state.o, value_dim_, queries.lanes());
     float divisor[kTile];
@@ -424,7 +427,7 @@ class Fold {
     if (rows == 0) return;
     if (sharing_.split()) w.scores.load(in_.q, queries);
     w.scores.bind(in_.q, in_.k, queries, n);
-    w.in_double.fold(w.scores, in_.v, queries, band.tile(n), rows, {w.s, w.careful_v}, out_.o);
+    w.in_double.fold(w.scores, v_, queries, band.tile(n), rows, {w.s, w.careful_v}, out_);
   }
 
   void merge(const RowState& state, const RowState& part, int lanes) const {
@@ -440,35 +443,29 @@ class Fold {
     words_.weighing.finish(state.state, queries.lanes(), divisor, lse);
     for (std::int64_t n = 0; n < queries.heads; ++n) write_output(state.o, divisor, queries, n);
     for (int i = 0; i < queries.lanes(); ++i) {
-      const auto put = [&](const TensorSpan& span, auto value) {
-        if (!span.given()) return;
-        const std::int64_t at = queries.b * span.strides[0] + queries.head(i) * span.strides[1] + queries.query(i) * span.strides[2];
-        static_cast<decltype(value)*>(span.data)[at] = value;
-      };
-      put(out_.lse, lse[i]);
+      out_.lse(queries, i, lse[i]);
       if (!question_.problem.statistics) continue;
       const state::Tally tally = state.tally_of(i);
-      put(out_.maximum, tally.maximum());
-      put(out_.entropy, tally.entropy());
-      put(out_.effective, tally.effective());
-      put(out_.visible, tally.n);
+      out_.maximum(queries, i, tally.maximum());
+      out_.entropy(queries, i, tally.entropy());
+      out_.effective(queries, i, tally.effective());
+      out_.visible(queries, i, tally.n);
     }
   }
 
   /// O of the n-th head of a tile.
   void write_output(const float* o, const float* divisor, const QueryTile& queries, std::int64_t n) const {
-    if (!out_.o.given()) return;
-    const std::int64_t at = queries.b * out_.o.strides[0] + (queries.h + n) * out_.o.strides[1] + queries.slot * out_.o.strides[2];
-    words_.mixing.finish(
-        o, divisor, value_dim_, static_cast<int>(n * queries.slots), static_cast<int>(queries.slots),
-        {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
+    if (!out_.wants_o()) return;
+    words_.mixing.finish(o, divisor, value_dim_, static_cast<int>(n * queries.slots), static_cast<int>(queries.slots),
+                         out_.o(queries, queries.h + n));
   }
 
   const Question& question_;
   const Words& words_;
   Sizes sizes_;
   const Inputs& in_;
-  const Outputs& out_;
+  problem::Placed k_, v_;
+  problem::RowWriter out_;
   Sharing sharing_;
   int dim_, value_dim_;
   base::Arena arena_;
@@ -483,13 +480,12 @@ std::string fold_declines(const Question& question) {
   return {};
 }
 
-std::int64_t fold_scratch(const Question& question, const Words& words) {
-  return static_cast<std::int64_t>(scratch_of(question, words, Sharing(question, words)));
+std::int64_t fold_scratch(const Job& job) {
+  return static_cast<std::int64_t>(scratch_of(job.question, job.words, Sharing(job.question, job.group, job.words)));
 }
 
 void fold(const Job& job) {
-  const problem::Layout& layout = job.question.layout;
-  if (layout.batch == 0 || layout.heads == 0 || layout.queries == 0) return;
+  if (job.question.layout.heads == 0 || job.group.queries == 0) return;
   Fold(job).run();
 }
 

@@ -29,7 +29,7 @@ inline constexpr std::int64_t kLeastBlock = 256;  ///< halved down to this while
 inline constexpr std::int64_t kPackedBytes = 1 << 20;
 
 /// Bytes that fold() allocates, in one piece.
-[[nodiscard]] std::int64_t fold_scratch(const problem::Question& question, const machine::Words& products);
+[[nodiscard]] std::int64_t fold_scratch(const Job& job);
 [[nodiscard]] std::string fold_declines(const problem::Question& question);
 void fold(const Job& job);
 

@@ -12,7 +12,7 @@
 #include <span>
 
 #include "machine/machine.hpp"
-#include "problem/question.hpp"
+#include "problem/group.hpp"
 #include "walk/tile_scores.hpp"
 
 namespace heed::walk {
@@ -29,12 +29,13 @@ struct Band {
 
 class Sharing {
  public:
-  Sharing(const problem::Question& question, const machine::Words& words);
+  Sharing(const problem::Question& question, const problem::Group& group, const machine::Words& words);
 
   [[nodiscard]] std::int64_t blocks() const { return blocks_; }              ///< of all keys
   [[nodiscard]] std::int64_t packed_tiles() const { return packed_tiles_; }  ///< of keys, at once: a block for a phrase or a band, else 1
   [[nodiscard]] std::int64_t tiles_per_band() const { return tiles_per_band_; }
-  [[nodiscard]] std::int64_t bands() const { return question_.layout.batch * chunks_ * bands_; }
+  /// Some may be empty where sequences are packed: one for each tile of queries is counted.
+  [[nodiscard]] std::int64_t bands() const { return chunks_ * bands_; }
   /// Whether blocks are shared out too; then parts() of them are entered by all bands together.
   [[nodiscard]] bool split() const { return parts_ > 0; }
   [[nodiscard]] std::int64_t parts() const { return parts_; }
@@ -44,9 +45,7 @@ class Sharing {
   [[nodiscard]] Band band(std::int64_t index) const;
   /// Tiles of keys of a block: [first_tile(block), last_tile(block)).
   [[nodiscard]] std::int64_t first_tile(std::int64_t block) const { return block * tiles_per_block_; }
-  [[nodiscard]] std::int64_t last_tile(std::int64_t block) const {
-    return std::min((block + 1) * tiles_per_block_, question_.layout.key_tiles());
-  }
+  [[nodiscard]] std::int64_t last_tile(std::int64_t block) const { return std::min((block + 1) * tiles_per_block_, group_.key_tiles()); }
   /// The runs that the n-th tile of a band has in a block; the first and the last may reach beyond it.
   [[nodiscard]] std::span<const problem::Run> seen(const Band& band, std::int64_t n, std::int64_t block) const;
   /// The first block from `block` on in which a tile of the band sees a key; blocks() where there is none.
@@ -60,13 +59,18 @@ class Sharing {
  private:
   void split_rows();
   void share_rows(const machine::Words& words, std::int64_t rows);
+  struct Within {
+    std::int64_t b, chunk, band;
+  };
+  [[nodiscard]] Within within(std::int64_t index) const;
   [[nodiscard]] bool leaves_threads_idle() const;
 
   const problem::Question& question_;
+  const problem::Group& group_;
   std::int64_t heads_per_tile_;
   std::int64_t tiles_per_block_, blocks_, packed_tiles_;
-  std::int64_t chunks_, tiles_;          // per batch entry: sets of heads that share tiles; tiles of queries
-  std::int64_t tiles_per_band_, bands_;  // of one set of heads
+  std::int64_t chunks_;                  // sets of heads that share tiles
+  std::int64_t tiles_per_band_, bands_;  // the latter of one set of heads, over all sequences
   std::int64_t slots_ = kTile;           // of a tile that are folded at once
   std::int64_t parts_ = 0;
   int threads_;  // that find work worth their start

@@ -15,10 +15,10 @@ namespace heed::walk {
 namespace {
 
 /// As a kernel of this machine has it, the last one's where none is named.
-Sharing sharing_of(const problem::Question& question) {
+Sharing sharing_of(const problem::Question& question, const problem::Group& group) {
   const auto machines = machine::machines();
   const auto named = std::find_if(machines.begin(), machines.end(), [&](const auto& one) { return one.name == question.problem.kernel; });
-  return {question, machine::words_of(named == machines.end() ? machines.back() : *named, question.problem.dtype)};
+  return {question, group, machine::words_of(named == machines.end() ? machines.back() : *named, question.problem.dtype)};
 }
 
 /// Whether the n-th tile of a band sees each block.
@@ -33,7 +33,8 @@ std::vector<bool> seen_blocks(const problem::Question& question, const Sharing& 
 }
 
 void expect_exact(const problem::Question& question, const std::string& name) {
-  const Sharing sharing = sharing_of(question);
+  const problem::Group group(question, problem::every_sequence(question.layout));
+  const Sharing sharing = sharing_of(question, group);
   std::int64_t all = 0;
   for (std::int64_t index = 0; index < sharing.bands(); ++index) {
     const Band band = sharing.band(index);
@@ -83,7 +84,8 @@ TEST(Sharing, ABandEntersTheBlocksThatItSees) {
 std::int64_t entered(std::int64_t length, const Expr& mask) {
   Problem problem{.queries = length, .keys = length, .dim = 128, .value_dim = 128, .mask = mask, .kernel = "simd", .threads = 2};
   const problem::Question question(problem);
-  const Sharing sharing = sharing_of(question);
+  const problem::Group group(question, problem::every_sequence(question.layout));
+  const Sharing sharing = sharing_of(question, group);
   std::int64_t blocks = 0;
   for (std::int64_t index = 0; index < sharing.bands(); ++index) sharing.each_block(sharing.band(index), [&](std::int64_t) { ++blocks; });
   return blocks;
@@ -104,7 +106,8 @@ TEST(Sharing, HalvesWhereWholeTilesLeaveThreadsIdle) {
     Problem problem{.queries = queries, .keys = 600, .dim = 128, .value_dim = 128, .mask = mask, .kernel = "simd", .threads = threads};
     problem.align = Align::end();
     const problem::Question question(problem);
-    const Sharing sharing = sharing_of(question);
+    const problem::Group group(question, problem::every_sequence(question.layout));
+    const Sharing sharing = sharing_of(question, group);
     std::int64_t next = queries;
     for (std::int64_t index = 0; index < sharing.bands(); ++index) {
       const Band band = sharing.band(index);
@@ -141,7 +144,8 @@ TEST(Sharing, LittleWorkIsDoneByOneThread) {
   const auto workers = [](std::int64_t length) {
     const problem::Question question(
         Problem{.queries = length, .keys = length, .dim = 64, .value_dim = 64, .kernel = "simd", .threads = 2});
-    return sharing_of(question).workers();
+    const problem::Group group(question, problem::every_sequence(question.layout));
+    return sharing_of(question, group).workers();
   };
   for (const std::int64_t length : {64, 128, 192}) EXPECT_EQ(workers(length), 1) << length;  // two lost there: docs/kernels.md
   EXPECT_EQ(workers(256), 2);

@@ -14,8 +14,9 @@ std::size_t float_tile(std::int64_t columns) {
 
 /// How many heads of a tile the score formula tells apart.
 std::size_t score_frames(const problem::Question& question, const machine::Words& words) {
+  const std::int64_t most_queries = question.layout.ragged() ? 1 : question.layout.queries;
   if (!(question.formulas.score.depends() & formula::kOnHead)) return 1;
-  return static_cast<std::size_t>(problem::heads_that_share(question.layout, question.tiles.by_head(), words.most_lanes));
+  return static_cast<std::size_t>(problem::heads_that_share(question.layout, most_queries, question.tiles.by_head(), words.most_lanes));
 }
 
 }  // namespace
@@ -53,13 +54,15 @@ void TileScores::locate(const TensorView& q, const QueryTile& queries) {
   tile_ = queries;
   lanes_ = queries.lanes();
   b_ = queries.b;
-  q_ = rows_of(q, b_, 0);
+  const problem::Places places(q, question_.layout, problem::Side::kQueries);
+  q_ = places.rows(q.data, b_, 0);
   q_.row_stride = 1;  // offsets are in elements
-  q_step_ = q.strides[2];
+  q_step_ = places.row_stride();
+  q_head_ = places.head_stride();
   std::size_t lane = 0;
   for (std::int64_t h = queries.h; h < queries.h + queries.heads; ++h) {
     for (std::int64_t query = queries.slot; query < queries.slot + queries.slots; ++query, ++lane) {
-      offsets_[lane] = h * q.strides[1] + query * q.strides[2];
+      offsets_[lane] = h * q_head_ + query * q_step_;
       positions_[lane] = question_.layout.query_position(b_, query);
       rows_[lane] = query;
     }
@@ -82,7 +85,7 @@ void TileScores::load_bound(std::int64_t place) {
 }
 
 void TileScores::bind_place(const TensorView& k, std::int64_t place) {
-  k_ = rows_of(k, b_, question_.layout.kv_head(tile_.h));
+  k_ = problem::Places(k, question_.layout, problem::Side::kKeys).rows(k.data, b_, question_.layout.kv_head(tile_.h));
   queries_ = loaded_ + static_cast<std::size_t>(place) * query_bytes_;
   unusual_ = loaded_unusual_[place];
   qt_loaded_ = false;
@@ -103,7 +106,7 @@ void TileScores::bind(const TensorView& q, const TensorView& k, std::int64_t b, 
   locate(q, {.b = b, .h = h, .heads = 1, .slot = 0, .slots = static_cast<std::int64_t>(slots.size())});
   tile_.slots = 1;  // any slots: each by itself
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    offsets_[i] = h * q.strides[1] + slots[i] * q.strides[2];
+    offsets_[i] = h * q_head_ + slots[i] * q_step_;
     positions_[i] = question_.layout.query_position(b, slots[i]);
     rows_[i] = slots[i];
   }
@@ -132,7 +135,7 @@ void TileScores::bind_formulas(int first, int lanes) {
 }
 
 int TileScores::keys(std::int64_t tile) const {
-  return static_cast<int>(std::min<std::int64_t>(kTile, question_.layout.keys - tile * kTile));
+  return question_.layout.keys_in(b_, tile);
 }
 
 void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {

@@ -12,12 +12,12 @@
 #include "formula/tile.hpp"
 #include "machine/machine.hpp"
 #include "machine/words.hpp"
+#include "problem/places.hpp"
 #include "problem/question.hpp"
 
 namespace heed::walk {
 
 using base::kTile;
-using base::rows_of;
 using formula::Verdict;
 using problem::QueryTile;
 
@@ -87,7 +87,7 @@ class TileScores {
   std::array<std::int64_t, kTile> offsets_{};  // of the queries in q, in elements
   std::array<std::int64_t, kTile> positions_{}, rows_{};
   std::uint64_t unusual_ = 0;
-  std::int64_t b_ = 0, q_step_ = 0;
+  std::int64_t b_ = 0, q_step_ = 0, q_head_ = 0;
   int lanes_ = 0, bound_first_ = -1, bound_lanes_ = 0;
   bool qt_loaded_ = false;
 };

@@ -10,12 +10,14 @@
 #include <heed/outputs.hpp>
 
 #include "machine/machine.hpp"
+#include "problem/group.hpp"
 #include "problem/question.hpp"
 
 namespace heed::walk {
 
 struct Job {
   const problem::Question& question;
+  const problem::Group& group;  ///< the sequences to compute
   const machine::Words& words;
   const Inputs& in;
   const Outputs& out;
@@ -29,8 +31,8 @@ struct Walk {
   bool every_tile = false;   ///< no tile is skipped
   double slowness = 1;       ///< of everything, for walks that are not meant to be fast
   int lane_step = 0;         ///< queries of a tile are rounded up to this; 0: as the machine has it
-  std::string (*decline)(const problem::Question& question);                                ///< empty: accepts
-  std::int64_t (*scratch)(const problem::Question& question, const machine::Words& words);  ///< bytes that run() takes, in one piece
+  std::string (*decline)(const problem::Question& question);  ///< empty: accepts
+  std::int64_t (*scratch)(const Job& job);                    ///< bytes that run() takes, in one piece; reads no tensor of the job
   void (*run)(const Job& job);
 };
 
