@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <cmath>
 #include <numeric>
 
 #include <heed/heed.hpp>
