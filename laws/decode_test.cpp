@@ -173,8 +173,7 @@ TEST(DecodeChoice, TilesThatReadTheKeysAgainPayForThem) {
   twice.heads = 16;
   once.kernel = twice.kernel = "decode";
   const Plan one(once), two(twice);
-  EXPECT_EQ(plan::work_of(inside(two).question, *inside(two).choice.kernel).l2,
-            2 * plan::work_of(inside(one).question, *inside(one).choice.kernel).l2);
+  EXPECT_EQ(two.work().l2, 2 * one.work().l2);
   EXPECT_EQ(plan::cost_of(inside(two).question, *inside(two).choice.kernel),
             2 * plan::cost_of(inside(one).question, *inside(one).choice.kernel));
   once.kernel.clear();

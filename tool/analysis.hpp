@@ -9,8 +9,8 @@
 #include <heed/plan.hpp>
 
 #include "compute.hpp"
+#include "in_float32.hpp"
 #include "problem_options.hpp"
-#include "rows.hpp"
 
 namespace heed::tool {
 

@@ -224,7 +224,7 @@ void report_json(const Told& told) {
       {"problem", problem_json(plan.problem())}, {"plan", to_json(plan)}, {"seconds", results.seconds}, {"notes", loaded.notes}};
   json["written"] = nlohmann::json::object();
   for (const Target& target : targets) json["written"][target.option.substr(2)] = target.path;
-  json["nan_rows"] = results.nan.json();
+  json["nan_rows"] = to_json(results.nan);
   if (wanted.census()) json["census_seconds"] = results.census_seconds;
   if (options.stats) {
     for (const HeadSummary& head : summarise(results)) json["heads"].push_back(to_json(head, loaded.tokens));
@@ -242,7 +242,7 @@ void report_text(const Told& told) {
                   plan.threads(), plan.threads() == 1 ? "" : "s", seconds_text(results.seconds), flop_text(plan.flops()),
                   results.seconds > 0 ? plan.flops() / results.seconds / 1e9 : 0.0, bytes_text(static_cast<double>(plan.scratch_bytes())),
                   bytes_text(static_cast<double>(plan.square_bytes()))));
-  say(results.nan.text());
+  say(text_of(results.nan));
   if (wanted.census()) say("where it went: " + seconds_text(results.census_seconds) + "\n");
   if (options.stats) say("\n" + heads_text(summarise(results), plan.problem().batch, loaded.tokens));
   say(top_text(told));

@@ -4,9 +4,9 @@
 
 #include <chrono>
 
+#include "in_float32.hpp"
 #include "memory.hpp"
 #include "progress.hpp"
-#include "rows.hpp"
 
 namespace heed::tool {
 namespace {
@@ -109,7 +109,7 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted, co
     plan.run(inputs, outputs);
     results.seconds = seconds_since(start);
   }
-  results.nan = nan_rows(results.o, results.lse);
+  results.nan = nan_rows(results.o.view(), results.lse.view());
   if (!wanted.o) results.o = {};
   if (!wanted.census()) return results;
   const Progress progress("looking where it went", results.seconds);

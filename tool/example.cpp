@@ -188,7 +188,7 @@ void report(const ExampleOptions& options, const Loaded& loaded, const Plan& pla
                         {"seconds", results.seconds},
                         {"census_seconds", results.census_seconds},
                         {"words", words_json(loaded, words)},
-                        {"nan_rows", results.nan.json()},
+                        {"nan_rows", to_json(results.nan)},
                         {"notes", loaded.notes},
                         {"written", {{"map", picture}}}};
     for (const HeadSummary& head : heads) json["heads"].push_back(to_json(head, loaded.tokens));
@@ -202,7 +202,7 @@ void report(const ExampleOptions& options, const Loaded& loaded, const Plan& pla
                   plan.flops() / std::max(results.seconds, 1e-9) / 1e9, seconds_text(results.census_seconds)));
   say(fmt::format("memory    {} of scratch; the S x S matrix would take {}\n", bytes_text(static_cast<double>(plan.scratch_bytes())),
                   bytes_text(static_cast<double>(plan.square_bytes()))));
-  say(results.nan.text());
+  say(text_of(results.nan));
   say("\nWhat each head does (mean over the text; e^entropy is about how many words it weighs)\n" +
       heads_text(heads, plan.problem().batch, loaded.tokens));
   if (!words.empty()) say("\nWhat three words look at (mean over the heads)\n" + words_text(loaded, words));

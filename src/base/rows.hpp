@@ -27,6 +27,11 @@ struct OutputRows {
   std::int64_t column_stride = 1;
 };
 
+/// Elements from the first one of a tensor [B, H, T, ...] of these strides to row (b, h, t).
+[[nodiscard]] inline std::int64_t row_offset(const Dims& strides, std::int64_t b, std::int64_t h, std::int64_t t) {
+  return b * strides[0] + h * strides[1] + t * strides[2];
+}
+
 /// Rows [T, D] of one head of a [B, H, T, D] tensor.
 [[nodiscard]] inline Rows rows_of(const TensorView& tensor, std::int64_t b, std::int64_t h) {
   const std::int64_t offset = b * tensor.strides[0] + h * tensor.strides[1];

@@ -54,7 +54,7 @@ Work work_of(const problem::Question& question, const Kernel& kernel) {
   const double altering = operations_of(question.formulas.score_program), hiding = operations_of(question.formulas.mask_program);
   const double partly = tiles > 0 ? number(counts.partial) / number(std::max<std::int64_t>(1, counts.total() - counts.empty)) : 0;
   const double band = std::clamp(number(question.layout.query_tiles()), 1.0, number(kernel.machine->query_tiles));
-  Work work;
+  Work work{.unit = price.unit};
   work.flop = 2 * width * pairs * price.products(p.dtype);
   work.exps = pairs * (1 + (altering + partly * hiding) / kSoftmaxOperations);
   work.packed = price.packs ? tiles / band * base::kTile * width : 0;
@@ -65,23 +65,22 @@ Work work_of(const problem::Question& question, const Kernel& kernel) {
 
 double cost_of(const problem::Question& question, const Kernel& kernel) {
   const Work work = work_of(question, kernel);
-  const machine::UnitFacts& unit = machine::facts_of(kernel.machine->price.unit);
-  const double products = work.flop / 2 / (base::cpu().slow_dots ? unit.slow_speed : unit.relative_speed),
-               softmax = work.exps * kSoftmaxOperations;
+  const machine::UnitSpeed unit = machine::speed_of(work.unit);
+  const double products = work.flop / 2 / (base::cpu().slow_dots ? unit.slow : unit.usual), softmax = work.exps * kSoftmaxOperations;
   const double both = kernel.machine->price.overlaps ? std::max(products, softmax) : products + softmax;
   return kernel.walk->slowness * (both + work.packed * kPackOperations + work.l2 * kReadOperations);
 }
 
-Expected expected(const problem::Question& question, const Kernel& kernel, const machine::Limits& limits) {
+Expected expected(const problem::Question& question, const Kernel& kernel, const Limits& limits) {
   const Work work = work_of(question, kernel);
-  const double unit = limits.*machine::facts_of(kernel.machine->price.unit).limit;
+  const double unit = limits.of(work.unit);
   if (kernel.walk->slowness >= kNoEstimate || unit <= 0 || work.flop <= 0) return {};
   struct Part {
     std::string limit;
     double seconds;
   };
-  const std::array parts = {Part{std::string(machine::facts_of(kernel.machine->price.unit).name), work.flop / unit},
-                            Part{"exp", work.exps / limits.exp}, Part{"L2", work.l2 / limits.l2}, Part{"DRAM", work.dram / limits.dram}};
+  const std::array parts = {Part{std::string(name_of(work.unit)), work.flop / unit}, Part{"exp", work.exps / limits.exp},
+                            Part{"L2", work.l2 / limits.l2}, Part{"DRAM", work.dram / limits.dram}};
   const auto& longest = *std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.seconds < b.seconds; });
   const double packing = work.packed * kPackOperations * 2 / limits.multiply_add;
   const double computing =

@@ -3,31 +3,22 @@
 // Counted: the products of visited tiles in the machine's own steps (parts of a split, lanes rounded up to vectors), one exp per pair,
 // the steps of formulas, packing, and the bytes of K and V that pass through L2 and of all tensors through DRAM.
 // Choosing compares these counts with fixed relative speeds of the units, so that a plan chooses alike on every run. The expected time
-// divides the same counts by the limits of this machine, as measured (limits.hpp); the part that takes longest is what binds.
+// divides the same counts by the limits of this machine, as measured (heed/limits.hpp); the part that takes longest is what binds.
 // An estimate, and called one: it holds to about a third where nothing else runs.
 #pragma once
 
-#include <cstdint>
-
+#include <heed/limits.hpp>
 #include <heed/plan.hpp>
 
-#include "machine/limits.hpp"
 #include "plan/kernels.hpp"
 #include "problem/question.hpp"
 
 namespace heed::plan {
 
-struct Work {
-  double flop = 0;          ///< of the unit
-  double exps = 0;          ///< with the steps of formulas counted as parts of an exp
-  double packed = 0;        ///< elements
-  double l2 = 0, dram = 0;  ///< bytes read
-};
-
 [[nodiscard]] Work work_of(const problem::Question& question, const Kernel& kernel);
 /// For choosing: the work in multiply-adds of float32.
 [[nodiscard]] double cost_of(const problem::Question& question, const Kernel& kernel);
 /// Of a run of this kernel. Zero seconds where there is no estimate.
-[[nodiscard]] Expected expected(const problem::Question& question, const Kernel& kernel, const machine::Limits& limits);
+[[nodiscard]] Expected expected(const problem::Question& question, const Kernel& kernel, const Limits& limits);
 
 }  // namespace heed::plan

@@ -57,8 +57,11 @@ double Plan::flops() const {
   return 2.0 * static_cast<double>(p.dim + p.value_dim) * planned_->question.tiles.pairs();
 }
 
+Work Plan::work() const {
+  return plan::work_of(planned_->question, *planned_->choice.kernel);
+}
 Expected Plan::expected() const {
-  return plan::expected(planned_->question, *planned_->choice.kernel, machine::quick_limits(threads()));
+  return plan::expected(planned_->question, *planned_->choice.kernel, quick_limits(threads()));
 }
 std::string Plan::explain() const {
   return plan::explain(*this);
