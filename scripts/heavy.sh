@@ -67,4 +67,4 @@ arm
 built_tests clang "-$slow_tests"
 check "code for any processor, by clang" scripts/plain_code.sh build-clang
 check "clang-tidy" tidy
-check "shellcheck" shellcheck -x run test .ci/run scripts/plain_code.sh scripts/readme.sh
+check "shellcheck" shellcheck -x run test .ci/run scripts/plain_code.sh scripts/readme.sh scripts/wall.sh

@@ -50,6 +50,7 @@ run_tests release "-$slow_tests"
 # Every day another tenth of them, as on every older processor.
 run_levels "--tenth=$(date +%Y%m%d)" "--gtest_filter=-$slow_tests"
 check "code for any processor" scripts/plain_code.sh build
+check "the tool is kept out of src/" scripts/wall.sh build
 for example in examples/*.cpp; do
   example=$(basename "$example" .cpp)
   [[ $example == '*' ]] || check "example $example" timeout 120 "build/examples/$example"
