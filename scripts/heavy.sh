@@ -46,7 +46,7 @@ old_processors() {
   for model in Haswell Nehalem; do
     gtest "$model: plan" qemu-x86_64 -cpu "$model" build/plan_tests "--gtest_filter=$filter"
     gtest "$model: laws" qemu-x86_64 -cpu "$model" build/laws_tests "--tenth=$seed" "--gtest_filter=$filter"
-    gtest "$model: kernel" qemu-x86_64 -cpu "$model" build/kernel_tests "--tenth=$seed" "--gtest_filter=$filter"
+    gtest "$model: machine" qemu-x86_64 -cpu "$model" build/machine_tests "--tenth=$seed" "--gtest_filter=$filter"
   done
 }
 

@@ -92,12 +92,10 @@ class Compared {
  private:
   /// One row of every head; rank 3 or 4.
   static void copy(const TensorView& from, const TensorSpan& to) {
-    const bool columns = from.shape.rank() == 4;
     for (std::int64_t b = 0; b < from.shape[0]; ++b) {
       for (std::int64_t h = 0; h < from.shape[1]; ++h) {
-        const std::int64_t at = base::row_offset(from.strides, b, h, 0), there = base::row_offset(to.strides, b, h, 0);
-        for (std::int64_t c = 0; c < (columns ? from.shape[3] : 1); ++c)
-          store_real(to, there + c, real_at(from, at + (columns ? c * from.strides[3] : 0)));
+        for (std::int64_t c = 0; c < (from.shape.rank() == 4 ? from.shape[3] : 1); ++c)
+          store_real(to, base::offset_of(to.strides, b, h, 0, c), base::element(from, b, h, 0, c));
       }
     }
   }
@@ -134,8 +132,8 @@ NanRows nan_rows(const TensorView& o, const TensorView& lse) {
   for (std::int64_t b = 0; b < rows[0]; ++b) {
     for (std::int64_t h = 0; h < rows[1]; ++h) {
       for (std::int64_t i = 0; i < rows[2]; ++i) {
-        const bool nan = any_nan(lse, base::row_offset(lse.strides, b, h, i), 1, 1) ||
-                         any_nan(o, base::row_offset(o.strides, b, h, i), value_dim, o.strides[3]);
+        const bool nan = any_nan(lse, base::offset_of(lse.strides, b, h, i), 1, 1) ||
+                         any_nan(o, base::offset_of(o.strides, b, h, i), value_dim, o.strides[3]);
         found.is_nan.push_back(nan);
         found.count += nan;
       }

@@ -16,7 +16,7 @@ namespace {
 
 struct RowPlace {
   std::int64_t b, h, i;
-  [[nodiscard]] std::int64_t in(const Dims& strides) const { return base::row_offset(strides, b, h, i); }
+  [[nodiscard]] std::int64_t in(const Dims& strides, std::int64_t c = 0) const { return base::offset_of(strides, b, h, i, c); }
 };
 
 void merge_row(std::span<const Partial> parts, const TensorView& sink, const TensorSpan& o, const TensorSpan& lse, const RowPlace& row,
@@ -24,14 +24,13 @@ void merge_row(std::span<const Partial> parts, const TensorView& sink, const Ten
   std::fill(values.begin(), values.end(), 0.0);
   state::SoftmaxState state{.o = values};
   for (const Partial& part : parts) {
-    const std::int64_t at = row.in(part.o.strides);
-    state.merge(real_at(part.lse, row.in(part.lse.strides)), 1.0,
-                [&](std::size_t c) { return real_at(part.o, at + static_cast<std::int64_t>(c) * part.o.strides[3]); });
+    state.merge(base::element(part.lse, row.b, row.h, row.i), 1.0,
+                [&](std::size_t c) { return base::element(part.o, row.b, row.h, row.i, static_cast<std::int64_t>(c)); });
   }
   if (sink.given()) state.merge(real_at(sink, row.h * sink.strides[0]), 1.0, [](std::size_t) { return 0.0; });
   if (lse.given()) store_real(lse, row.in(lse.strides), state.lse());
   for (std::size_t c = 0; o.given() && c < values.size(); ++c)
-    store_real(o, row.in(o.strides) + static_cast<std::int64_t>(c) * o.strides[3], state.output(c));
+    store_real(o, row.in(o.strides, static_cast<std::int64_t>(c)), state.output(c));
 }
 
 /// Shapes, dtypes and places of everything, before anything is written.

@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "base/rows.hpp"
+
 namespace heed::reference {
 namespace {
 
@@ -38,7 +40,7 @@ class Rounding {
     for (std::int64_t j = 0; j < question_.layout.keys; ++j) {
       double squares = 0;
       for (std::int64_t c = 0; c < question_.problem.dim; ++c) {
-        keys_.push_back(element(in_.k, g_, j, c));
+        keys_.push_back(base::element(in_.k, b_, g_, j, c));
         squares += keys_.back() * keys_.back();
       }
       longest_ = std::max(longest_, std::sqrt(squares));
@@ -49,15 +51,14 @@ class Rounding {
   void row(std::int64_t i, const Rounded& to) {
     double squares = 0;
     for (std::int64_t c = 0; c < question_.problem.dim; ++c) {
-      const double value = row_[static_cast<std::size_t>(c)] = element(in_.q, h_, i, c);
+      const double value = row_[static_cast<std::size_t>(c)] = base::element(in_.q, b_, h_, i, c);
       squares += value * value;
     }
     const bool small = question_.formulas.score.empty() && std::abs(question_.scale) * std::sqrt(squares) * longest_ < kFelt;
     const Felt felt = small ? Felt{} : score_row(i);
     const double sink = question_.has_sink() ? question_.sink(h_) : kHidden, lse = felt.by_statistics ? log_sum_exp(sink) : kHidden;
     for (std::int64_t c = 0; c < (to.o.given() ? question_.problem.value_dim : 0); ++c) {
-      const std::int64_t at = b_ * to.o.strides[0] + h_ * to.o.strides[1] + i * to.o.strides[2] + c * to.o.strides[3];
-      static_cast<double*>(to.o.data)[at] = felt.by_output ? moved(c, lse) : 0;
+      static_cast<double*>(to.o.data)[base::offset_of(to.o.strides, b_, h_, i, c)] = felt.by_output ? moved(c, lse) : 0;
     }
     const double alone = felt.by_statistics ? log_sum_exp(kHidden) : kHidden;
     put(to.lse, i, felt.by_statistics ? lse_moved(lse, sink) : 0);
@@ -67,10 +68,6 @@ class Rounding {
   }
 
  private:
-  [[nodiscard]] double element(const TensorView& tensor, std::int64_t h, std::int64_t t, std::int64_t c) const {
-    return real_at(tensor, b_ * tensor.strides[0] + h * tensor.strides[1] + t * tensor.strides[2] + c * tensor.strides[3]);
-  }
-
   [[nodiscard]] double final_score(formula::Place place, double s) const {
     place.s = s;
     const formula::Value value = question_.formulas.score.at(place);
@@ -112,7 +109,7 @@ class Rounding {
   /// 0 for what is not a number: such rows are judged as they are.
   void put(const TensorSpan& span, std::int64_t i, double value) const {
     if (!span.given()) return;
-    static_cast<double*>(span.data)[b_ * span.strides[0] + h_ * span.strides[1] + i * span.strides[2]] = std::isfinite(value) ? value : 0;
+    static_cast<double*>(span.data)[base::offset_of(span.strides, b_, h_, i)] = std::isfinite(value) ? value : 0;
   }
 
   [[nodiscard]] double log_sum_exp(double sink) const {
@@ -133,7 +130,7 @@ class Rounding {
   /// How far component c of O may move; 0 where O itself is NaN or infinite, or nothing is seen.
   [[nodiscard]] double moved(std::int64_t c, double lse) const {
     double o = 0, sum = 0, farthest = 0, least = question_.has_sink() ? std::exp(question_.sink(h_) - lse) : 0;
-    const auto value = [&](std::size_t j) { return element(in_.v, g_, static_cast<std::int64_t>(j), c); };
+    const auto value = [&](std::size_t j) { return base::element(in_.v, b_, g_, static_cast<std::int64_t>(j), c); };
     for (std::size_t j = 0; j < scores_.size(); ++j) {
       if (scores_[j].value != kHidden) o += std::exp(scores_[j].value - lse) * value(j);
     }

@@ -5,19 +5,18 @@
 #include <span>
 
 #include "base/arena.hpp"
+#include "base/rows.hpp"
 #include "base/threads.hpp"
 #include "state/softmax.hpp"
 
 namespace heed::reference {
 namespace {
 
-double element(const TensorView& tensor, std::int64_t b, std::int64_t h, std::int64_t t, std::int64_t c) {
-  return real_at(tensor, b * tensor.strides[0] + h * tensor.strides[1] + t * tensor.strides[2] + c * tensor.strides[3]);
-}
+using base::element;
 
 void put(const TensorSpan& span, std::int64_t b, std::int64_t h, std::int64_t i, double value) {
   if (!span.given()) return;
-  const std::int64_t at = b * span.strides[0] + h * span.strides[1] + i * span.strides[2];
+  const std::int64_t at = base::offset_of(span.strides, b, h, i);
   if (span.dtype == DType::kI64)
     static_cast<std::int64_t*>(span.data)[at] = static_cast<std::int64_t>(value);
   else
@@ -78,8 +77,8 @@ void attend_row(const problem::Question& question, const Inputs& in, const Outpu
     count += score != state::kNothing;
   }
   if (out.o.given()) {
-    const std::int64_t at = row.b * out.o.strides[0] + row.h * out.o.strides[1] + row.i * out.o.strides[2];
-    for (std::size_t c = 0; c < o.size(); ++c) store_real(out.o, at + static_cast<std::int64_t>(c) * out.o.strides[3], state.output(c));
+    for (std::size_t c = 0; c < o.size(); ++c)
+      store_real(out.o, base::offset_of(out.o.strides, row.b, row.h, row.i, static_cast<std::int64_t>(c)), state.output(c));
   }
   put(out.lse, row.b, row.h, row.i, state.lse());
   double entropy = 0, squares = 0;
@@ -89,9 +88,8 @@ void attend_row(const problem::Question& question, const Inputs& in, const Outpu
     if (p != 0) entropy -= p * log_p;
     squares += p * p;
     if (out.weights.given()) {
-      const std::int64_t at =
-          row.b * out.weights.strides[0] + row.h * out.weights.strides[1] + row.i * out.weights.strides[2] + j * out.weights.strides[3];
-      store_real(out.weights, at, score == state::kNothing ? 0.0 : std::exp(score - state.lse()));
+      store_real(out.weights, base::offset_of(out.weights.strides, row.b, row.h, row.i, j),
+                 score == state::kNothing ? 0.0 : std::exp(score - state.lse()));
     }
   }
   put(out.maximum, row.b, row.h, row.i, alone.m);
