@@ -99,7 +99,10 @@ struct Drawing::Inside {
   [[nodiscard]] const problem::Layout& layout() const { return question->layout; }
 
   [[nodiscard]] double tiles() const {
-    const auto along = [](std::int64_t places) { return static_cast<double>((places + kTile - 1) / kTile); };
+    const auto along = [](std::int64_t places) {
+      const std::int64_t whole = (places + kTile - 1) / kTile;
+      return static_cast<double>(whole);
+    };
     return static_cast<double>(problem.batch) * static_cast<double>(problem.heads) * along(problem.queries) * along(problem.keys);
   }
 
