@@ -16,9 +16,6 @@
 
 #include "base/cpu.hpp"
 #include "base/instruction_sets.hpp"
-#include "plan/choice.hpp"
-#include "plan/cost.hpp"
-#include "plan/kernels.hpp"
 
 namespace {
 
@@ -71,7 +68,7 @@ void measure(const Case& c, DType dtype, std::int64_t keys, int threads, int rou
   const heed::Tensor k = numbers(p.kv_heads, p.keys, p.dim, dtype), v = numbers(p.kv_heads, p.keys, p.dim, dtype);
   const heed::Inputs in{q.view(), k.view(), v.view()};
   const heed::Outputs out{.o = o.span()};
-  const double bytes = heed::plan::work_of(inside(plan).question, inside(plan).parts[0].group, *inside(plan).parts[0].choice.kernel).dram;
+  const double bytes = plan.work().dram;
   double best = 1e9, plain = 1e9;
   for (int round = 0; round < rounds; ++round) {
     double begin = now();

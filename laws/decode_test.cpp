@@ -174,8 +174,7 @@ TEST(DecodeChoice, TilesThatReadTheKeysAgainPayForThem) {
   twice.heads = 16;
   once.kernel = twice.kernel = "decode";
   const Plan one(once), two(twice);
-  EXPECT_EQ(plan::work_of(inside(two).question, inside(two).parts[0].group, *inside(two).parts[0].choice.kernel).l2,
-            2 * plan::work_of(inside(one).question, inside(one).parts[0].group, *inside(one).parts[0].choice.kernel).l2);
+  EXPECT_EQ(two.work().l2, 2 * one.work().l2);
   EXPECT_EQ(plan::cost_of(inside(two).question, inside(two).parts[0].group, *inside(two).parts[0].choice.kernel),
             2 * plan::cost_of(inside(one).question, inside(one).parts[0].group, *inside(one).parts[0].choice.kernel));
   once.kernel.clear();

@@ -46,7 +46,7 @@ old_processors() {
   for model in Haswell Nehalem; do
     gtest "$model: plan" qemu-x86_64 -cpu "$model" build/plan_tests "--gtest_filter=$filter"
     gtest "$model: laws" qemu-x86_64 -cpu "$model" build/laws_tests "--tenth=$seed" "--gtest_filter=$filter"
-    gtest "$model: kernel" qemu-x86_64 -cpu "$model" build/kernel_tests "--tenth=$seed" "--gtest_filter=$filter"
+    gtest "$model: machine" qemu-x86_64 -cpu "$model" build/machine_tests "--tenth=$seed" "--gtest_filter=$filter"
   done
 }
 
@@ -56,7 +56,7 @@ arm() {
   [[ ! -f build-aarch64/sysroot/complete ]] || built_tests aarch64 "-$slow_tests" qemu-aarch64 -L /usr/aarch64-linux-gnu
 }
 
-tidy() { sources | grep '\.cpp$' | grep -vE '^cmake/|_fuzz\.cpp$|_bench\.cpp$' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build-clang; }
+tidy() { sources | grep '\.cpp$' | grep -vE '^examples/consumer/|_fuzz\.cpp$|_bench\.cpp$' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build-clang; }
 
 slow_sweeps
 run_levels "--gtest_filter=-$slow_tests"
@@ -67,4 +67,4 @@ arm
 built_tests clang "-$slow_tests"
 check "code for any processor, by clang" scripts/plain_code.sh build-clang
 check "clang-tidy" tidy
-check "shellcheck" shellcheck -x run test .ci/run scripts/plain_code.sh scripts/readme.sh
+check "shellcheck" shellcheck -x run test .ci/run scripts/plain_code.sh scripts/readme.sh scripts/wall.sh

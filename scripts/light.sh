@@ -1,14 +1,14 @@
 # What ./test always runs.
 # shellcheck shell=bash
 
-sources() { find include src tool laws examples bench cmake -name '*.[ch]pp' 2>/dev/null | sort; }
+sources() { find include src io tool laws examples bench -name '*.[ch]pp' 2>/dev/null | sort; }
 
 # The installed package, used as a stranger would: a project of its own that finds heed and links heed::heed.
 use_the_package() {
   local prefix=$root/build/prefix consumer=$root/build/consumer
   rm -rf "$prefix" "$consumer"
   cmake --install build --prefix "$prefix" &&
-    cmake -G Ninja -S cmake/consumer -B "$consumer" -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix" &&
+    cmake -G Ninja -S examples/consumer -B "$consumer" -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix" &&
     ninja -C "$consumer" && "$consumer/consumer" &&
     runs_alone "$prefix"
 }
@@ -50,6 +50,7 @@ run_tests release "-$slow_tests"
 # Every day another tenth of them, as on every older processor.
 run_levels "--tenth=$(date +%Y%m%d)" "--gtest_filter=-$slow_tests"
 check "code for any processor" scripts/plain_code.sh build
+check "the tool is kept out of src/" scripts/wall.sh build
 for example in examples/*.cpp; do
   example=$(basename "$example" .cpp)
   [[ $example == '*' ]] || check "example $example" timeout 120 "build/examples/$example"

@@ -89,22 +89,15 @@ std::string heads_text(const std::vector<HeadSummary>& heads, std::int64_t batch
   return grid.text("  ");
 }
 
-std::vector<Look> strongest(const std::vector<double>& weights, std::size_t count) {
+std::vector<Look> strongest(const Results& results, std::int64_t b, std::int64_t h, std::int64_t row) {
+  const Dims& shape = results.top_keys.shape();
+  const std::int64_t first = ((b * shape[1] + h) * shape[2] + row) * shape[3];
   std::vector<Look> looks;
-  for (std::size_t key = 0; key < weights.size(); ++key) {
-    if (weights[key] > 0) looks.push_back({static_cast<std::int64_t>(key), weights[key]});
+  for (std::int64_t at = first; at < first + shape[3]; ++at) {
+    const Look look{results.top_keys.data<std::int64_t>()[at], static_cast<double>(results.top_weights.data<float>()[at])};
+    if (look.weight != 0) looks.push_back(look);
   }
-  const std::size_t kept = std::min(count, looks.size());
-  std::partial_sort(looks.begin(), looks.begin() + static_cast<std::ptrdiff_t>(kept), looks.end(),
-                    [](const Look& a, const Look& b) { return a.weight != b.weight ? a.weight > b.weight : a.key < b.key; });
-  looks.resize(kept);
   return looks;
-}
-
-std::vector<double> weights_of(const Results& results, std::int64_t b, std::int64_t h, std::int64_t row) {
-  const Dims& shape = results.weights.shape();
-  const float* const from = results.weights.data<float>() + ((b * shape[1] + h) * shape[2] + row) * shape[3];
-  return {from, from + shape[3]};
 }
 
 std::string word(const std::vector<std::string>& tokens, std::int64_t key) {

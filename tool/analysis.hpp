@@ -9,8 +9,8 @@
 #include <heed/plan.hpp>
 
 #include "compute.hpp"
+#include "in_float32.hpp"
 #include "problem_options.hpp"
-#include "rows.hpp"
 
 namespace heed::tool {
 
@@ -37,10 +37,9 @@ struct Look {
   std::int64_t key = 0;
   double weight = 0;
 };
-/// The `count` keys with most weight, most first, ties by index; weightless keys are left out.
-[[nodiscard]] std::vector<Look> strongest(const std::vector<double>& weights, std::size_t count);
-/// Row `row` (an index into Wanted::rows) of head (b, h).
-[[nodiscard]] std::vector<double> weights_of(const Results& results, std::int64_t b, std::int64_t h, std::int64_t row);
+/// What row `row` (an index into Wanted::top_rows) of head (b, h) looks at most, as census found it; weightless keys are left out. Of a row
+/// that is NaN the weights are.
+[[nodiscard]] std::vector<Look> strongest(const Results& results, std::int64_t b, std::int64_t h, std::int64_t row);
 
 /// "\"patent\"" with tokens, else "key 812".
 [[nodiscard]] std::string word(const std::vector<std::string>& tokens, std::int64_t key);

@@ -71,8 +71,8 @@ std::vector<std::int64_t> rows_given(const AttendOptions& options, const Problem
   return rows;
 }
 
-/// The rows whose weights are asked for: those of --rows, for --top the last where none are given.
-std::vector<std::int64_t> chosen_rows(const AttendOptions& options, const Problem& problem) {
+/// The rows whose strongest keys are told: those of --rows, for --top the last where none are given.
+std::vector<std::int64_t> told_rows(const AttendOptions& options, const Problem& problem) {
   if (!options.rows.empty()) return rows_given(options, problem);
   if (options.top == 0 || problem.queries == 0) return {};
   return {problem.queries - 1};
@@ -111,15 +111,16 @@ Wanted wanted_by(const AttendOptions& options, const Problem& problem) {
                 .received = options.stats || options.writes("--received"),
                 .seen_by = options.writes("--seen-by")};
   take_map_size(options, problem, wanted);
-  wanted.rows = chosen_rows(options, problem);
-  if (!options.writes("--top-keys") && !options.writes("--top-weights")) return wanted;
+  if (options.writes("--weights") && rows) wanted.rows = rows_given(options, problem);
   wanted.top = options.top > 0 ? options.top : kUsualTop;
-  if (rows) {
-    wanted.top_rows = wanted.rows;
-  } else {
+  const bool written = options.writes("--top-keys") || options.writes("--top-weights");
+  if (written && !rows) {
     wanted.top_rows.resize(static_cast<std::size_t>(problem.queries));
     std::iota(wanted.top_rows.begin(), wanted.top_rows.end(), std::int64_t{0});
+  } else {
+    wanted.top_rows = told_rows(options, problem);
   }
+  if (!written) wanted.top = std::min(wanted.top, problem.keys);
   return wanted;
 }
 
@@ -151,57 +152,6 @@ void add_notes(const Plan& plan, const Wanted& wanted, Loaded& loaded) {
   if (const std::string note = note_of(plan.problem(), wanted); !note.empty()) loaded.notes.push_back(note);
 }
 
-bool unknown(const std::vector<double>& weights) {
-  return std::ranges::any_of(weights, [](double weight) { return std::isnan(weight); });
-}
-
-std::string top_text(const Results& results, const Wanted& wanted, std::size_t top, const Loaded& loaded) {
-  std::string text;
-  const Problem& p = loaded.problem;
-  for (std::size_t row = 0; row < wanted.rows.size(); ++row) {
-    const std::int64_t query = wanted.rows[row];
-    const bool named = !loaded.tokens.empty() && p.queries == p.keys;
-    text += fmt::format("\nquery {}{} looks at\n", count_text(query), named ? " " + word(loaded.tokens, query) : "");
-    Grid grid(p.batch > 1 ? std::vector<std::string>{"batch", "head", "keys, most first"}
-                          : std::vector<std::string>{"head", "keys, most first"});
-    for (std::int64_t head = 0; head < p.batch * p.heads; ++head) {
-      std::string looks;
-      const std::vector<double> weights = weights_of(results, head / p.heads, head % p.heads, static_cast<std::int64_t>(row));
-      for (const Look& look : strongest(weights, top)) {
-        const std::string name =
-            loaded.tokens.empty() ? count_text(look.key) : fmt::format("{} ({})", word(loaded.tokens, look.key), look.key);
-        looks += (looks.empty() ? "" : "   ") + name + " " + percent_text(look.weight);
-      }
-      std::vector<std::string> cells{std::to_string(head % p.heads), unknown(weights) ? "NaN" : looks.empty() ? "nothing" : looks};
-      if (p.batch > 1) cells.insert(cells.begin(), std::to_string(head / p.heads));
-      grid.row(std::move(cells));
-    }
-    text += grid.text("  ");
-  }
-  return text;
-}
-
-nlohmann::json top_json(const Results& results, const Wanted& wanted, std::size_t top, const Loaded& loaded) {
-  nlohmann::json list = nlohmann::json::array();
-  const Problem& p = loaded.problem;
-  for (std::size_t row = 0; row < wanted.rows.size(); ++row) {
-    for (std::int64_t head = 0; head < p.batch * p.heads; ++head) {
-      nlohmann::json keys = nlohmann::json::array();
-      for (const Look& look : strongest(weights_of(results, head / p.heads, head % p.heads, static_cast<std::int64_t>(row)), top)) {
-        nlohmann::json key{{"key", look.key}, {"weight", look.weight}};
-        if (!loaded.tokens.empty()) key["token"] = loaded.tokens[static_cast<std::size_t>(look.key)];
-        keys.push_back(std::move(key));
-      }
-      list.push_back({{"row", wanted.rows[row]},
-                      {"batch", head / p.heads},
-                      {"head", head % p.heads},
-                      {"nan", results.nan.at(head / p.heads, head % p.heads, wanted.rows[row])},
-                      {"keys", std::move(keys)}});
-    }
-  }
-  return list;
-}
-
 /// What a report speaks of.
 struct Told {
   const AttendOptions& options;
@@ -211,37 +161,91 @@ struct Told {
   const Wanted& wanted;
   const std::vector<Target>& targets;
   const std::optional<InFloat32>& float32;
-  std::size_t top;
+  std::vector<std::int64_t> rows{};  ///< whose strongest keys are told
+  /// Those of a query, which Wanted::top_rows holds.
+  [[nodiscard]] std::vector<Look> looks(std::int64_t b, std::int64_t h, std::int64_t query) const {
+    return strongest(results, b, h, std::ranges::find(wanted.top_rows, query) - wanted.top_rows.begin());
+  }
 };
 
+std::string top_text(const Told& told) {
+  std::string text;
+  const Loaded& loaded = told.loaded;
+  const Problem& p = loaded.problem;
+  for (const std::int64_t query : told.rows) {
+    const bool named = !loaded.tokens.empty() && p.queries == p.keys;
+    text += fmt::format("\nquery {}{} looks at\n", count_text(query), named ? " " + word(loaded.tokens, query) : "");
+    Grid grid(p.batch > 1 ? std::vector<std::string>{"batch", "head", "keys, most first"}
+                          : std::vector<std::string>{"head", "keys, most first"});
+    for (std::int64_t head = 0; head < p.batch * p.heads; ++head) {
+      std::string looks;
+      const std::vector<Look> found = told.looks(head / p.heads, head % p.heads, query);
+      const bool unknown = !found.empty() && std::isnan(found.front().weight);
+      for (const Look& look : found) {
+        const std::string name =
+            loaded.tokens.empty() ? count_text(look.key) : fmt::format("{} ({})", word(loaded.tokens, look.key), look.key);
+        looks += (looks.empty() ? "" : "   ") + name + " " + percent_text(look.weight);
+      }
+      std::vector<std::string> cells{std::to_string(head % p.heads), unknown ? "NaN" : looks.empty() ? "nothing" : looks};
+      if (p.batch > 1) cells.insert(cells.begin(), std::to_string(head / p.heads));
+      grid.row(std::move(cells));
+    }
+    text += grid.text("  ");
+  }
+  return text;
+}
+
+nlohmann::json top_json(const Told& told) {
+  nlohmann::json list = nlohmann::json::array();
+  const Loaded& loaded = told.loaded;
+  const Problem& p = loaded.problem;
+  for (const std::int64_t query : told.rows) {
+    for (std::int64_t head = 0; head < p.batch * p.heads; ++head) {
+      nlohmann::json keys = nlohmann::json::array();
+      for (const Look& look : told.looks(head / p.heads, head % p.heads, query)) {
+        if (std::isnan(look.weight)) continue;
+        nlohmann::json key{{"key", look.key}, {"weight", look.weight}};
+        if (!loaded.tokens.empty()) key["token"] = loaded.tokens[static_cast<std::size_t>(look.key)];
+        keys.push_back(std::move(key));
+      }
+      list.push_back({{"row", query},
+                      {"batch", head / p.heads},
+                      {"head", head % p.heads},
+                      {"nan", told.results.nan.at(head / p.heads, head % p.heads, query)},
+                      {"keys", std::move(keys)}});
+    }
+  }
+  return list;
+}
+
 void report_json(const Told& told) {
-  const auto& [options, loaded, plan, results, wanted, targets, float32, top] = told;
+  const auto& [options, loaded, plan, results, wanted, targets, float32, rows] = told;
   nlohmann::json json{
       {"problem", problem_json(plan.problem())}, {"plan", to_json(plan)}, {"seconds", results.seconds}, {"notes", loaded.notes}};
   json["written"] = nlohmann::json::object();
   for (const Target& target : targets) json["written"][target.option.substr(2)] = target.path;
-  json["nan_rows"] = results.nan.json();
+  json["nan_rows"] = to_json(results.nan);
   if (wanted.census()) json["census_seconds"] = results.census_seconds;
   if (options.stats) {
     for (const HeadSummary& head : summarise(results)) json["heads"].push_back(to_json(head, loaded.tokens));
   }
   if (float32) json["float32"] = to_json(*float32);
-  if (!wanted.rows.empty()) json["top"] = top_json(results, wanted, top, loaded);
+  if (!rows.empty()) json["top"] = top_json(told);
   say(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 void report_text(const Told& told) {
-  const auto& [options, loaded, plan, results, wanted, targets, float32, top] = told;
+  const auto& [options, loaded, plan, results, wanted, targets, float32, rows] = told;
   say(plan.problem().text() + "\n");
   for (const std::string& note : loaded.notes) say("note: " + note + "\n");
   say(fmt::format("kernel {}, {} thread{}: {} for {} ({:.1f} GFLOP/s), scratch {} where the S x S matrix would take {}\n", plan.kernel(),
                   plan.threads(), plan.threads() == 1 ? "" : "s", seconds_text(results.seconds), flop_text(plan.flops()),
                   results.seconds > 0 ? plan.flops() / results.seconds / 1e9 : 0.0, bytes_text(static_cast<double>(plan.scratch_bytes())),
                   bytes_text(static_cast<double>(plan.square_bytes()))));
-  say(results.nan.text());
+  say(text_of(results.nan));
   if (wanted.census()) say("where it went: " + seconds_text(results.census_seconds) + "\n");
   if (options.stats) say("\n" + heads_text(summarise(results), plan.problem().batch, loaded.tokens));
-  say(top_text(results, wanted, top, loaded));
+  say(top_text(told));
   if (!targets.empty()) say("\n");
   for (const Target& target : targets) say("wrote " + target.path + "\n");
 }
@@ -261,8 +265,7 @@ int run(const AttendOptions& options) {
   if (float32) bar = {"attending in double" + float32->beside(), float32->definition_seconds};
   results = compute(plan, loaded.inputs, wanted, bar);
   write_targets(targets);
-  const Told told{options, loaded,  plan,    results,
-                  wanted,  targets, float32, static_cast<std::size_t>(options.top > 0 ? options.top : kUsualTop)};
+  const Told told{options, loaded, plan, results, wanted, targets, float32, told_rows(options, plan.problem())};
   (options.json ? report_json : report_text)(told);
   return 0;
 }

@@ -16,12 +16,12 @@
 #include <optional>
 #include <random>
 
+#include <heed/available.hpp>
 #include <heed/error.hpp>
 #include <heed/masks.hpp>
 #include <heed/version.hpp>
 
 #include "analysis.hpp"
-#include "base/threads.hpp"
 #include "limits.hpp"
 #include "memory.hpp"
 #include "numbers.hpp"
@@ -215,7 +215,7 @@ struct Report {
   std::string no_classic;
   Flop flop;
   double peak = 0;  // GFLOP/s
-  std::optional<machine::Limits> limits{};
+  std::optional<Limits> limits{};
   double read = 0;  // bytes/s of a plain read of as many bytes, with the limits
   int runs = 0;
   [[nodiscard]] Uses uses() const { return uses_of(kernel->plan, kernel->best, *limits, read); }
@@ -252,7 +252,7 @@ nlohmann::json json_of(const Report& r) {
   return json;
 }
 
-std::string limits_text(const machine::Limits& limits, int threads) {
+std::string limits_text(const Limits& limits, int threads) {
   return fmt::format("limits of this machine, measured on {} thread{}\n", threads, threads == 1 ? "" : "s") + text_of(limits);
 }
 
@@ -275,23 +275,23 @@ std::string text_of(const Report& r) {
   return text + "classic not run: " + r.no_classic + "\n";
 }
 
-machine::Limits measured_limits(int threads) {
+Limits measured_limits(int threads) {
   constexpr double kUsualSeconds = 1.0;
   const Progress progress("measuring the limits", kUsualSeconds);
   asking_for("the buffers that are read to measure the limits");
-  return machine::measure_limits(threads, machine::Effort::kThorough);
+  return measure_limits(threads, Effort::kThorough);
 }
 
 int run_limits(const BenchOptions& options) {
-  const int threads = options.threads > 0 ? options.threads : base::available_threads();
-  const machine::Limits limits = measured_limits(threads);
+  const int threads = options.threads > 0 ? options.threads : available_threads();
+  const Limits limits = measured_limits(threads);
   const nlohmann::json json{{"threads", threads}, {"limits", to_json(limits)}, {"instruction_sets", instruction_sets()}};
   say(options.json ? json.dump(2) + "\n" : limits_text(limits, threads));
   return 0;
 }
 
 /// `peak` and `limits` are measured by the first row and serve all.
-Report measure(const BenchOptions& options, std::size_t row, double& peak, std::optional<machine::Limits>& limits) {
+Report measure(const BenchOptions& options, std::size_t row, double& peak, std::optional<Limits>& limits) {
   Report report{.loaded = prepare(options, row), .kernel = nullptr, .classic = nullptr, .no_classic = "", .flop = {}};
   report.kernel = std::make_unique<Contender>(report.loaded.problem);
   const Plan& plan = report.kernel->plan;
@@ -305,11 +305,11 @@ Report measure(const BenchOptions& options, std::size_t row, double& peak, std::
   }
   report.flop = flop_of(plan, report.loaded.inputs);
   if (options.limits && !limits) limits = measured_limits(plan.threads());
-  if (peak == 0) peak = (limits ? limits->multiply_add : machine::measure_multiply_add(plan.threads())) / 1e9;
+  if (peak == 0) peak = (limits ? limits->multiply_add : measure_multiply_add(plan.threads())) / 1e9;
   report.peak = peak;
   report.limits = limits;
   report.runs = take_turns(options, report.loaded.inputs, *report.kernel, report.classic.get());
-  if (limits) report.read = machine::measure_read(plan.threads(), bytes_of_tensors(plan));
+  if (limits) report.read = measure_read(plan.threads(), plan.work().dram);
   return report;
 }
 
@@ -351,7 +351,7 @@ std::string series_text(const SizeOption& over, const std::vector<SeriesRow>& ro
 
 int run_series(const BenchOptions& options, const Rows& lists) {
   double peak = 0;
-  std::optional<machine::Limits> limits;
+  std::optional<Limits> limits;
   std::vector<SeriesRow> rows;
   std::vector<double> sizes, seconds, classics;
   std::string problem;
@@ -387,7 +387,7 @@ int run(const BenchOptions& options) {
   if (options.limits && !options.problem) return run_limits(options);
   if (const Rows lists = rows_of(options); lists.over != nullptr) return run_series(options, lists);
   double peak = 0;
-  std::optional<machine::Limits> limits;
+  std::optional<Limits> limits;
   const Report report = measure(options, 0, peak, limits);
   say(options.json ? json_of(report).dump(2) + "\n" : text_of(report));
   return 0;

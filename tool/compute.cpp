@@ -4,9 +4,9 @@
 
 #include <chrono>
 
+#include "in_float32.hpp"
 #include "memory.hpp"
 #include "progress.hpp"
-#include "rows.hpp"
 
 namespace heed::tool {
 namespace {
@@ -47,16 +47,23 @@ void take_census(const Plan& plan, const TensorView& q, const TensorView& k, con
   const auto rows = [&](const std::vector<std::int64_t>& of, std::int64_t last) {
     return Dims{p.batch, p.heads, static_cast<std::int64_t>(of.size()), last};
   };
+  const bool together = wanted.rows.empty() || wanted.rows == wanted.top_rows;
+  const auto take_top = [&](CensusOutputs& to) {
+    const Dims shape = rows(wanted.top_rows, wanted.top);
+    to.rows = wanted.top_rows;
+    to.top_keys = made(results.top_keys, !wanted.top_rows.empty(), "the strongest keys", DType::kI64, shape);
+    to.top_weights = made(results.top_weights, !wanted.top_rows.empty(), "their weights", DType::kF32, shape);
+  };
   CensusOutputs outputs{.rows = wanted.rows};
   outputs.received = made(results.received, wanted.received, "received mass", DType::kF32, keys);
   outputs.seen_by = made(results.seen_by, wanted.seen_by, "the counts of queries", DType::kI64, keys);
   outputs.map = made(results.map, wanted.map_rows > 0, "maps", DType::kF32, {p.batch, p.heads, wanted.map_rows, wanted.map_columns});
   outputs.weights = made(results.weights, !wanted.rows.empty(), "chosen rows", DType::kF32, rows(wanted.rows, p.keys));
-  if (wanted.keys() || !wanted.rows.empty()) census(plan, q, k, {}, outputs);
-  if (wanted.top_rows.empty()) return;
-  CensusOutputs top{.rows = wanted.top_rows};
-  top.top_keys = made(results.top_keys, true, "the strongest keys", DType::kI64, rows(wanted.top_rows, wanted.top));
-  top.top_weights = made(results.top_weights, true, "their weights", DType::kF32, rows(wanted.top_rows, wanted.top));
+  if (together) take_top(outputs);
+  census(plan, q, k, {}, outputs);
+  if (together || wanted.top_rows.empty()) return;
+  CensusOutputs top;
+  take_top(top);
   census(plan, q, k, {}, top);
 }
 
@@ -102,7 +109,7 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted, co
     plan.run(inputs, outputs);
     results.seconds = seconds_since(start);
   }
-  results.nan = nan_rows(results.o, results.lse);
+  results.nan = nan_rows(results.o.view(), results.lse.view());
   if (!wanted.o) results.o = {};
   if (!wanted.census()) return results;
   const Progress progress("looking where it went", results.seconds);

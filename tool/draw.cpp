@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <memory>
 
+#include <heed/catalogue.hpp>
 #include <heed/error.hpp>
 
-#include "formula/formula.hpp"
-#include "formula/named.hpp"
+#include "memory.hpp"
 #include "numbers.hpp"
 #include "outputs.hpp"
 #include "picture.hpp"
+#include "progress.hpp"
 #include "report.hpp"
 #include "verbs.hpp"
 
@@ -35,7 +36,7 @@ Tables that are not bound are taken from the small ones that the examples of `he
 /// The mask over the tables given, else over those and the example tables.
 void take_mask(const DrawOptions& options, Loaded& loaded) {
   Problem& problem = loaded.problem;
-  Tables all = formula::example_tables();
+  Tables all = example_tables();
   for (const auto& [name, view] : problem.tables) all.insert_or_assign(name, view);
   try {
     problem.mask = parse_option("--mask", options.mask, problem.tables);
@@ -50,20 +51,10 @@ void take_mask(const DrawOptions& options, Loaded& loaded) {
   }
 }
 
-/// As many batch entries and heads as the mask's tables are made for, and as are asked for.
-void take_extents(const DrawOptions& options, Problem& problem) {
-  problem.batch = options.batch + 1;
-  problem.heads = options.head + 1;
-  const formula::Formula mask = formula::Formula::mask(problem.mask, problem.tables);
-  for (const formula::Fitted& fitted : mask.fitted()) {
-    const Dims& shape = mask.tables()[static_cast<std::size_t>(fitted.table)].view.shape;
-    for (std::size_t axis = 0; axis < fitted.axes.size(); ++axis) {
-      const std::int64_t extent = shape[static_cast<int>(axis)];
-      if (fitted.axes[axis] == formula::Op::kBatch) problem.batch = std::max(problem.batch, extent);
-      if (fitted.axes[axis] == formula::Op::kHead) problem.heads = std::max(problem.heads, extent);
-    }
-  }
-  problem.kv_heads = problem.heads;
+Drawing drawing_of(const Problem& problem) {
+  asking_for("the tiles of the mask");
+  const Progress progress("finding the tiles", 0);
+  return Drawing(problem);
 }
 
 int run(const DrawOptions& options) {
@@ -71,23 +62,25 @@ int run(const DrawOptions& options) {
   load_tables(options, loaded);
   take_mask(options, loaded);
   Problem& problem = loaded.problem;
-  take_extents(options, problem);
+  problem.batch = options.batch + 1;
+  problem.heads = problem.kv_heads = options.head + 1;
+  problem = fitted_to_tables(std::move(problem));
   problem.queries = options.queries;
   problem.keys = options.keys;
   problem.dim = problem.value_dim = 64;
   problem.align = align_from(options.align);
   std::vector<Target> targets;
-  const Scene scene(problem);
+  const Drawing drawing = drawing_of(problem);
   if (!options.out.empty()) {
-    targets.push_back(picture_target("--out", options.out, [&] { return mask_canvas(scene, options.batch, options.head); }));
+    targets.push_back(picture_target("--out", options.out, [&] { return mask_canvas(drawing, options.batch, options.head); }));
   }
   check_targets(targets, loaded.paths);
   write_targets(targets);
   const TerminalSize size = terminal_size();
   say("mask " + to_text(problem.mask) + "\n");
   for (const std::string& note : loaded.notes) say("note: " + note + "\n");
-  say(terminal_picture(scene, options.batch, options.head, size.columns, size.rows));
-  say(scene.tiles_text());
+  say(terminal_picture(drawing, options.batch, options.head, size.columns, size.rows));
+  say(tiles_text(drawing));
   for (const Target& target : targets) say("wrote " + target.path + "\n");
   return 0;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -91,10 +92,30 @@ std::string context(const std::vector<std::string>& tokens, std::int64_t at, std
   return one_line(text);
 }
 
+/// Row `row` (an index into Wanted::rows) of head h.
+std::vector<double> weights_of(const Results& results, std::int64_t h, std::int64_t row) {
+  const Dims& shape = results.weights.shape();
+  const float* const from = results.weights.data<float>() + (h * shape[2] + row) * shape[3];
+  return {from, from + shape[3]};
+}
+
+/// The `count` keys with most weight in a mean over heads, most first, ties by index; weightless keys are left out.
+std::vector<Look> strongest(const std::vector<double>& weights, std::size_t count) {
+  std::vector<Look> looks;
+  for (std::size_t key = 0; key < weights.size(); ++key) {
+    if (weights[key] > 0) looks.push_back({static_cast<std::int64_t>(key), weights[key]});
+  }
+  const std::size_t kept = std::min(count, looks.size());
+  std::partial_sort(looks.begin(), looks.begin() + static_cast<std::ptrdiff_t>(kept), looks.end(),
+                    [](const Look& a, const Look& b) { return a.weight != b.weight ? a.weight > b.weight : a.key < b.key; });
+  looks.resize(kept);
+  return looks;
+}
+
 std::vector<double> averaged_over_heads(const Results& results, std::int64_t heads, std::int64_t row) {
   std::vector<double> mean;
   for (std::int64_t h = 0; h < heads; ++h) {
-    const std::vector<double> weights = weights_of(results, 0, h, row);
+    const std::vector<double> weights = weights_of(results, h, row);
     mean.resize(weights.size());
     for (std::size_t key = 0; key < weights.size(); ++key) mean[key] += weights[key] / static_cast<double>(heads);
   }
@@ -112,7 +133,7 @@ struct WordLooks {
 std::pair<std::int64_t, double> keenest_head(const Results& results, std::int64_t heads, std::int64_t row, std::int64_t key) {
   std::pair<std::int64_t, double> best{0, -1.0};
   for (std::int64_t h = 0; h < heads; ++h) {
-    const double weight = weights_of(results, 0, h, row)[static_cast<std::size_t>(key)];
+    const double weight = weights_of(results, h, row)[static_cast<std::size_t>(key)];
     if (weight > best.second) best = {h, weight};
   }
   return best;
@@ -167,7 +188,7 @@ void report(const ExampleOptions& options, const Loaded& loaded, const Plan& pla
                         {"seconds", results.seconds},
                         {"census_seconds", results.census_seconds},
                         {"words", words_json(loaded, words)},
-                        {"nan_rows", results.nan.json()},
+                        {"nan_rows", to_json(results.nan)},
                         {"notes", loaded.notes},
                         {"written", {{"map", picture}}}};
     for (const HeadSummary& head : heads) json["heads"].push_back(to_json(head, loaded.tokens));
@@ -181,7 +202,7 @@ void report(const ExampleOptions& options, const Loaded& loaded, const Plan& pla
                   plan.flops() / std::max(results.seconds, 1e-9) / 1e9, seconds_text(results.census_seconds)));
   say(fmt::format("memory    {} of scratch; the S x S matrix would take {}\n", bytes_text(static_cast<double>(plan.scratch_bytes())),
                   bytes_text(static_cast<double>(plan.square_bytes()))));
-  say(results.nan.text());
+  say(text_of(results.nan));
   say("\nWhat each head does (mean over the text; e^entropy is about how many words it weighs)\n" +
       heads_text(heads, plan.problem().batch, loaded.tokens));
   if (!words.empty()) say("\nWhat three words look at (mean over the heads)\n" + words_text(loaded, words));

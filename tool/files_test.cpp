@@ -192,7 +192,7 @@ TEST_F(FilesTest, AFileSizeLimitIsAnErrorInWords) {
   EXPECT_EQ(files(), before);
 }
 
-/// The signal comes at several moments of a run, also while it writes. (What the handler does is tested in src/io/file_test.cpp.)
+/// The signal comes at several moments of a run, also while it writes. (What the handler does is tested in io/file_test.cpp.)
 TEST_F(FilesTest, SignalsLeaveNothingHalfWritten) {
   io::write_npy(at("q.npy"), random_tensor({1, 8, 512, 64}, 1).view());
   const std::string command = "\"$HEED\" attend --q q.npy --k q.npy --v q.npy --threads 1 --out O.npy & ";

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include <heed/error.hpp>
+#include <heed/spelling.hpp>
 
-#include "base/slips.hpp"
 #include "memory.hpp"
 #include "progress.hpp"
 #include "report.hpp"
@@ -58,7 +58,7 @@ bool is_nameless(const io::TensorFile& file) {
 std::string names_of(const io::TensorFile& file, const std::string& wanted) {
   constexpr std::size_t kMost = 8;
   std::vector<std::pair<std::size_t, std::string>> names;
-  for (const auto& entry : file.entries()) names.emplace_back(wanted.empty() ? 0 : base::slips(wanted, entry.name), entry.name);
+  for (const auto& entry : file.entries()) names.emplace_back(wanted.empty() ? 0 : slips(wanted, entry.name), entry.name);
   if (names.empty()) return "a file with tensors";
   std::ranges::sort(names);
   std::string text;

@@ -1,12 +1,9 @@
 #include "limits.hpp"
-#include "plan/choice.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "plan/cost.hpp"
-#include "plan/kernels.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -16,31 +13,30 @@ std::string rate_text(double rate, const char* unit) {
   return rate > 0 ? fmt::format("{:.1f} {}", rate / 1e9, unit) : "none";
 }
 
+/// The limit of a unit, as to_json(Limits) names it.
+std::string key_of(Unit unit) {
+  return unit == Unit::kMatrixUnit ? "matrix_unit" : unit == Unit::kBF16Dot ? "bf16_dot" : "multiply_add";
+}
+
 nlohmann::json to_json(const Use& use) {
   return {{"limit", use.limit}, {"count", use.count}, {"share", use.share()}};
 }
 
 }  // namespace
 
-double bytes_of_tensors(const Plan& plan) {
-  return plan::work_of(inside(plan).question, inside(plan).parts[0].group, *inside(plan).parts[0].choice.kernel).dram;
-}
-
 const Use& Uses::binding() const {
   return *std::max({&products, &exp, &dram}, [](const Use* a, const Use* b) { return a->share() < b->share(); });
 }
 
-Uses uses_of(const Plan& plan, double seconds, const machine::Limits& limits, double read) {
-  const plan::Kernel& kernel = *inside(plan).parts[0].choice.kernel;
-  const plan::Work work = plan::work_of(inside(plan).question, inside(plan).parts[0].group, kernel);
-  const machine::UnitFacts& unit = machine::facts_of(kernel.machine->price.unit);
+Uses uses_of(const Plan& plan, double seconds, const Limits& limits, double read) {
+  const Work work = plan.work();
   const double time = std::max(seconds, 1e-9);
-  return {.products = {"products", std::string(unit.key), work.flop, work.flop / time, limits.*unit.limit},
+  return {.products = {"products", key_of(work.unit), work.flop, work.flop / time, limits.of(work.unit)},
           .exp = {"exp", "exp", work.exps, work.exps / time, limits.exp},
           .dram = {"dram", "same_bytes", work.dram, work.dram / time, read}};
 }
 
-nlohmann::json to_json(const machine::Limits& limits) {
+nlohmann::json to_json(const Limits& limits) {
   return {{"multiply_add", limits.multiply_add},
           {"bf16_dot", limits.bf16_dot},
           {"matrix_unit", limits.matrix_unit},
@@ -55,7 +51,7 @@ nlohmann::json to_json(const Uses& uses) {
   return {{"products", to_json(uses.products)}, {"exp", to_json(uses.exp)}, {"dram", to_json(uses.dram)}, {"binds", uses.binding().name}};
 }
 
-std::string text_of(const machine::Limits& limits) {
+std::string text_of(const Limits& limits) {
   Grid grid({"limit", "per second"});
   grid.row({"f32 multiply-adds", rate_text(limits.multiply_add, "GFLOP")});
   grid.row({"bf16 dot products", rate_text(limits.bf16_dot, "GFLOP")});

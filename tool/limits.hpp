@@ -6,9 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include <heed/limits.hpp>
 #include <heed/plan.hpp>
-
-#include "machine/limits.hpp"
 
 namespace heed::tool {
 
@@ -29,12 +28,11 @@ struct Uses {
 
 /// Products are counted in steps of the unit that the kernel multiplies with, and held against its limit.
 /// `read`: a plain read of as many bytes as the tensors have, bytes per second.
-[[nodiscard]] Uses uses_of(const Plan& plan, double seconds, const machine::Limits& limits, double read);
-[[nodiscard]] double bytes_of_tensors(const Plan& plan);  ///< Q, K, V and O, each once
+[[nodiscard]] Uses uses_of(const Plan& plan, double seconds, const Limits& limits, double read);
 
-[[nodiscard]] nlohmann::json to_json(const machine::Limits& limits);
+[[nodiscard]] nlohmann::json to_json(const Limits& limits);
 [[nodiscard]] nlohmann::json to_json(const Uses& uses);
-[[nodiscard]] std::string text_of(const machine::Limits& limits);
+[[nodiscard]] std::string text_of(const Limits& limits);
 [[nodiscard]] std::string text_of(const Uses& uses);
 
 }  // namespace heed::tool

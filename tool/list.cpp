@@ -10,8 +10,6 @@
 #include <heed/catalogue.hpp>
 #include <heed/error.hpp>
 
-#include "formula/formula.hpp"
-#include "formula/named.hpp"
 #include "io/file.hpp"
 #include "io/source.hpp"
 #include "outputs.hpp"
@@ -51,15 +49,13 @@ constexpr std::array kGroups{
 
 /// An example mask at every n-th of 64 positions, in batch entry 1, head 0: half blocks.
 std::vector<std::string> picture(const Entry& entry, int cells) {
-  const Tables& tables = formula::example_tables();
-  const formula::Formula mask = formula::Formula::mask(parse(entry.example, tables), tables);
+  const Tables& tables = example_tables();
+  const Drawing drawing(fitted_to_tables(
+      {.batch = 2, .queries = kPositions, .keys = kPositions, .mask = parse_mask(entry.example, tables), .tables = tables}));
   Cells grid{.rows = cells, .columns = cells};
   const int step = kPositions / cells;
   for (int row = 0; row < cells; ++row) {
-    for (int column = 0; column < cells; ++column) {
-      const formula::Value seen = mask.at({.q = row * step, .k = column * step, .b = 1, .h = 0, .g = 0, .i = row * step, .s = 0});
-      grid.shares.push_back(seen.broken < 0 && seen.integer != 0 ? 1.0F : 0.0F);
-    }
+    for (int column = 0; column < cells; ++column) grid.shares.push_back(drawing.sees(1, 0, row * step, column * step) ? 1.0F : 0.0F);
   }
   return half_blocks(grid);
 }

@@ -1,8 +1,8 @@
 #include "memory.hpp"
 
+#include <heed/available.hpp>
 #include <heed/error.hpp>
 
-#include "base/available.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -24,7 +24,7 @@ void require_memory(const std::string& what, double bytes) {
   asking_for(what + ", " + bytes_text(bytes));
   constexpr double kSmall = 64.0 * 1024 * 1024;  // not worth asking
   if (bytes <= kSmall) return;
-  const double left = base::available_memory();
+  const double left = available_memory();
   if (bytes > left) throw Error({"not enough memory", what, bytes_text(bytes), bytes_text(left) + " available"});
 }
 

@@ -2,33 +2,17 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include <heed/draw.hpp>
+
 #include "io/png.hpp"
-#include "scene.hpp"
 
 namespace heed::tool {
 
 /// Round positions along an axis: 0 and multiples of 1, 2 or 5 times a power of ten, at most `most` + 1 of them.
 [[nodiscard]] std::vector<std::int64_t> round_ticks(std::int64_t extent, std::int64_t most);
-
-/// A grid of cells, each with the share of its places that are seen.
-struct Cells {
-  int rows = 0, columns = 0;
-  std::int64_t looked = 0;      ///< places along a side of a cell that are looked at, at most
-  bool sampled = false;         ///< some cell holds more places than were looked at, and its share is an estimate
-  std::vector<float> shares{};  ///< [rows, columns]
-  [[nodiscard]] float at(int row, int column) const {
-    return shares[static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(column)];
-  }
-};
-
-/// The Tq x Tk places of one head in `grid.rows` x `grid.columns` cells. Cells whose verdict is Empty or Full cost one interval evaluation;
-/// of others at most looked x looked places are looked at, one drawn from each of as many equal parts (by a fixed rule: the picture is the
-/// same every time). `row_done` is called after each row with how many are done.
-[[nodiscard]] Cells cells_of(const Scene& scene, std::int64_t b, std::int64_t h, Cells grid, const std::function<void(int)>& row_done = {});
 
 /// Half blocks, two rows of cells in one line of text, for cells that are single places; no frame.
 [[nodiscard]] std::vector<std::string> half_blocks(const Cells& cells);
@@ -36,7 +20,10 @@ struct Cells {
 [[nodiscard]] std::vector<std::string> shades(const Cells& cells);
 
 /// The picture of one head for a terminal of this size, framed, with what the axes are.
-[[nodiscard]] std::string terminal_picture(const Scene& scene, std::int64_t b, std::int64_t h, int columns, int lines);
-[[nodiscard]] io::Canvas mask_canvas(const Scene& scene, std::int64_t b, std::int64_t h);
+[[nodiscard]] std::string terminal_picture(const Drawing& drawing, std::int64_t b, std::int64_t h, int columns, int lines);
+[[nodiscard]] io::Canvas mask_canvas(const Drawing& drawing, std::int64_t b, std::int64_t h);
+
+/// "9 tiles of 64 x 64: 3 empty, 3 partial, 3 full", or shares of a sample.
+[[nodiscard]] std::string tiles_text(const Drawing& drawing);
 
 }  // namespace heed::tool

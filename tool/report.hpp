@@ -5,11 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/units.hpp"
+#include <heed/units.hpp>
 
 namespace heed::tool {
-
-using base::bytes_text, base::seconds_text, base::count_text, base::percent_text, base::flop_text;
 
 /// A name from a file on one line: control and format characters (terminal codes, bidirectional overrides, zero widths) and bytes that
 /// are no UTF-8 are written as escapes.

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include <heed/error.hpp>
+#include <heed/spelling.hpp>
 
-#include "base/slips.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -86,23 +86,14 @@ std::string american(std::string word) {
 }
 
 /// " (did you mean --mask?)", or nothing where no name is near.
-std::string nearest(const CLI::App& app, const std::string& unknown) {
+std::string guess(const CLI::App& app, const std::string& unknown) {
   const std::string word = unknown.substr(0, unknown.find('='));
   const std::vector<std::string> names = known_names(app);
   for (const Meant& meant : kMeant) {
     const bool tried = meant.words.find(" " + american(word) + " ") != std::string_view::npos;
     if (tried && std::ranges::find(names, meant.name) != names.end()) return " (did you mean " + std::string(meant.name) + "?)";
   }
-  std::string best;
-  std::size_t least = word.size() / 3;
-  for (const std::string& name : names) {
-    const std::size_t changes = base::slips(word, name);
-    if (changes <= least && (best.empty() || changes < least)) {
-      least = changes;
-      best = name;
-    }
-  }
-  if (!best.empty()) return " (did you mean " + best + "?)";
+  if (const std::string best = nearest(word, names); !best.empty()) return " (did you mean " + best + "?)";
   std::error_code none;
   const bool file = app.get_parent() == nullptr && !word.starts_with('-') && std::filesystem::is_regular_file(word, none);
   return file ? " (it is a file: did you mean heed attend " + one_line(word) + "?)" : "";
@@ -127,7 +118,7 @@ std::vector<std::string> arguments(int argc, char** argv) {
 std::string unknown_verb(const CLI::App& app) {
   if (&chosen(app) != &app) return "";
   for (const std::string& extra : app.remaining(true)) {
-    if (!extra.starts_with('-')) return "unknown verb " + one_line(extra) + nearest(app, extra) + "; see heed --help";
+    if (!extra.starts_with('-')) return "unknown verb " + one_line(extra) + guess(app, extra) + "; see heed --help";
   }
   return "";
 }
@@ -150,7 +141,7 @@ std::string parse_message(const CLI::App& app, const CLI::ParseError& error) {
       return (option          ? "unknown option "
               : &verb == &app ? "unknown verb "
                               : "unexpected argument ") +
-             one_line(extras.front()) + nearest(verb, extras.front()) + help;
+             one_line(extras.front()) + guess(verb, extras.front()) + help;
     }
   }
   return one_line(error.what()) + help;

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <heed/expression.hpp>
+
 namespace heed {
 
 struct Entry {
@@ -17,5 +19,9 @@ struct Entry {
 };
 
 [[nodiscard]] std::vector<Entry> catalogue();
+
+/// Small tables under the names that the examples use (length, offsets, global, seen, slope, bias, ...): for positions up to 64, 4 heads
+/// and 2 batch entries or more.
+[[nodiscard]] const Tables& example_tables();
 
 }  // namespace heed

@@ -18,18 +18,11 @@ class Error : public std::runtime_error {
     std::string found{};     ///< what was there: "Hkv = 2"
   };
 
-  explicit Error(Parts parts) : std::runtime_error(sentence(parts)), parts_(std::move(parts)) {}
+  explicit Error(Parts parts);
 
   [[nodiscard]] const Parts& parts() const { return parts_; }
 
  private:
-  static std::string sentence(const Parts& parts) {
-    std::string text = parts.where.empty() ? parts.what : parts.where + ": " + parts.what;
-    if (!parts.expected.empty()) text += "; expected " + parts.expected;
-    if (!parts.found.empty()) text += "; found " + parts.found;
-    return text;
-  }
-
   Parts parts_;
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <heed/inputs.hpp>
+#include <heed/limits.hpp>
 #include <heed/outputs.hpp>
 #include <heed/problem.hpp>
 
@@ -22,6 +23,15 @@ struct Refusal {
 struct Expected {
   double seconds = 0;  ///< 0: no estimate (the reference, an empty problem)
   std::string limit;   ///< "f32 multiply-adds", "bf16 dot products", "matrix unit", "exp", "L2" or "DRAM": the limit that binds
+};
+
+/// What a run does, counted before it: of all tiles that it visits, as the kernel does them.
+struct Work {
+  Unit unit{};              ///< that does the products
+  double flop = 0;          ///< of the unit, in its own steps: parts of a split, lanes rounded up to vectors
+  double exps = 0;          ///< one per pair of a query and a key, with the steps of formulas counted as parts of one
+  double packed = 0;        ///< elements copied into the machine's order
+  double l2 = 0, dram = 0;  ///< bytes that pass: K and V for every tile; Q, K, V and O once
 };
 
 namespace plan {
@@ -47,6 +57,8 @@ class Plan {
   [[nodiscard]] std::int64_t square_bytes() const;
   /// Floating-point operations of the visited tiles: 2 (D + Dv) per pair of a query and a key.
   [[nodiscard]] double flops() const;
+  /// The work of a run, counted.
+  [[nodiscard]] Work work() const;
   /// What run() is expected to take, by counting its work and the limits of this machine; these are measured at the first call in a
   /// process, for some 50 milliseconds. An estimate: it decides nothing.
   [[nodiscard]] Expected expected() const;

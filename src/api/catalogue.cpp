@@ -51,4 +51,8 @@ std::vector<Entry> catalogue() {
   return entries;
 }
 
+const Tables& example_tables() {
+  return formula::example_tables();
+}
+
 }  // namespace heed

@@ -1,11 +1,17 @@
-#include "base/available.hpp"
+#include <heed/available.hpp>
 
 #include <algorithm>
 #include <fstream>
 #include <limits>
 #include <string>
 
-namespace heed::base {
+#include <tbb/info.h>
+
+namespace heed {
+
+int available_threads() {
+  return std::max(1, tbb::info::default_concurrency());
+}
 
 double available_memory() {
   double least = std::numeric_limits<double>::infinity();
@@ -20,4 +26,4 @@ double available_memory() {
   return group >> limit ? std::min(least, limit) : least;
 }
 
-}  // namespace heed::base
+}  // namespace heed

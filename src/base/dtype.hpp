@@ -67,4 +67,26 @@ namespace heed {
   return f16_from(f32_to_odd(value));
 }
 
+[[nodiscard]] inline bool is_nan(double value) {
+  return value != value;
+}
+[[nodiscard]] inline bool is_nan(float value) {
+  return value != value;
+}
+[[nodiscard]] inline bool is_nan(bf16 value) {
+  return (value.bits & 0x7FFFU) > 0x7F80U;
+}
+[[nodiscard]] inline bool is_nan(f16 value) {
+  return (value.bits & 0x7FFFU) > 0x7C00U;
+}
+[[nodiscard]] inline bool is_finite(float value) {
+  return std::isfinite(value);
+}
+[[nodiscard]] inline bool is_finite(bf16 value) {
+  return (value.bits & 0x7F80U) != 0x7F80U;
+}
+[[nodiscard]] inline bool is_finite(f16 value) {
+  return (value.bits & 0x7C00U) != 0x7C00U;
+}
+
 }  // namespace heed

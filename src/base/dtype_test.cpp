@@ -115,5 +115,17 @@ TEST(RoundToOdd, KeepsExactValuesAndMarksTheRest) {
   EXPECT_TRUE(std::isnan(f32_to_odd(std::nan(""))));
 }
 
+TEST(Dtype, NanAndFiniteByBitsAreThoseOfTheNumber) {
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const f16 half{static_cast<std::uint16_t>(bits)};
+    const bf16 brain{static_cast<std::uint16_t>(bits)};
+    ASSERT_EQ(is_nan(half), std::isnan(f32_from(half))) << bits;
+    ASSERT_EQ(is_nan(brain), std::isnan(f32_from(brain))) << bits;
+    ASSERT_EQ(is_finite(half), std::isfinite(f32_from(half))) << bits;
+    ASSERT_EQ(is_finite(brain), std::isfinite(f32_from(brain))) << bits;
+  }
+  EXPECT_TRUE(is_nan(std::nan("")) && is_nan(std::nanf("")) && !is_nan(1.0) && !is_nan(HUGE_VALF));
+}
+
 }  // namespace
 }  // namespace heed

@@ -27,10 +27,20 @@ struct OutputRows {
   std::int64_t column_stride = 1;
 };
 
+/// Elements from the first one to place (b, h, t, c) of a tensor [B, H, T, C] of these strides; of [B, H, T] to (b, h, t), whatever c.
+[[nodiscard]] inline std::int64_t offset_of(const Dims& strides, std::int64_t b, std::int64_t h, std::int64_t t, std::int64_t c = 0) {
+  return b * strides[0] + h * strides[1] + t * strides[2] + c * strides[3];
+}
+
+/// The element there, as double.
+[[nodiscard]] inline double element(const TensorView& tensor, std::int64_t b, std::int64_t h, std::int64_t t, std::int64_t c = 0) {
+  return real_at(tensor, offset_of(tensor.strides, b, h, t, c));
+}
+
 /// Rows [T, D] of one head of a [B, H, T, D] tensor.
 [[nodiscard]] inline Rows rows_of(const TensorView& tensor, std::int64_t b, std::int64_t h) {
-  const std::int64_t offset = b * tensor.strides[0] + h * tensor.strides[1];
-  return {static_cast<const std::byte*>(tensor.data) + offset * size_of(tensor.dtype), tensor.dtype, tensor.strides[2], tensor.strides[3]};
+  return {static_cast<const std::byte*>(tensor.data) + offset_of(tensor.strides, b, h, 0) * size_of(tensor.dtype), tensor.dtype,
+          tensor.strides[2], tensor.strides[3]};
 }
 
 /// function(T{}) with the element type of a dtype that kernels compute with: f32, f16 or bf16.

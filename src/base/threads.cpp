@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <atomic>
 
-#include <tbb/info.h>
+#include <heed/available.hpp>
+
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
 namespace heed::base {
-
-int available_threads() {
-  return std::max(1, tbb::info::default_concurrency());
-}
 
 void run_tasks(int threads, std::int64_t tasks, const Task& task) {
   const int workers = static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), tasks));

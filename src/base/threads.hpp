@@ -8,9 +8,6 @@
 
 namespace heed::base {
 
-/// Cores this process may use.
-[[nodiscard]] int available_threads();
-
 using Task = Borrowed<void(int worker, std::int64_t index)>;
 
 void run_tasks(int threads, std::int64_t tasks, const Task& task);

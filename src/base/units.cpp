@@ -1,12 +1,12 @@
 // Checked by units_test.cpp.
-#include "base/units.hpp"
+#include <heed/units.hpp>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 
-namespace heed::base {
+namespace heed {
 namespace {
 
 std::string fixed(double value, int digits) {
@@ -56,4 +56,4 @@ std::string flop_text(double flop) {
   return scaled(flop, 1000, std::array{"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"});
 }
 
-}  // namespace heed::base
+}  // namespace heed

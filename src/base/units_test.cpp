@@ -1,10 +1,10 @@
-#include "base/units.hpp"
+#include <heed/units.hpp>
 
 #include <gtest/gtest.h>
 
 #include <limits>
 
-namespace heed::base {
+namespace heed {
 namespace {
 
 TEST(Units, ScaleToTheFirstUnitThatFits) {
@@ -36,4 +36,4 @@ TEST(Units, OfCountsAndShares) {
 }
 
 }  // namespace
-}  // namespace heed::base
+}  // namespace heed

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "base/slips.hpp"
 #include "formula/named.hpp"
 #include "formula/node.hpp"
 
@@ -36,22 +35,6 @@ std::string_view taken_by(std::string_view name) {
     if (name == mask.name) return "named mask";
   }
   return {};
-}
-
-std::string nearest(std::string_view name, std::span<const std::string> candidates) {
-  constexpr std::size_t kLongest = 40;
-  std::size_t fewest = name.size() < 6 ? 2 : 3;  // slips that are too many
-  std::string best;
-  if (name.size() < 2 || name.size() > kLongest) return best;
-  for (const std::string& candidate : candidates) {
-    if (candidate.size() < 2 || candidate.size() > kLongest) continue;
-    const std::size_t distance = base::slips(name, candidate);
-    if (distance < fewest) {
-      fewest = distance;
-      best = candidate;
-    }
-  }
-  return best;
 }
 
 }  // namespace heed::formula

@@ -1,9 +1,7 @@
-// Names: identifiers, taken names, guesses.
+// Names: identifiers, taken names.
 #include "formula/names.hpp"
 
 #include <gtest/gtest.h>
-
-#include <vector>
 
 namespace heed::formula {
 namespace {
@@ -21,19 +19,6 @@ TEST(Names, TakenNames) {
   EXPECT_EQ(taken_by("true"), "literal");
   EXPECT_EQ(taken_by("nan"), "literal");
   for (const char* name : {"bias", "temperature", "length", "Q", "<=", "[]", "integer"}) EXPECT_EQ(taken_by(name), "") << name;
-}
-
-TEST(Names, NearestByTypingSlips) {
-  const std::vector<std::string> names{"causal", "chunked", "exp", "abs", "length", "longformer"};
-  EXPECT_EQ(nearest("cusal", names), "causal");
-  EXPECT_EQ(nearest("casual", names), "causal");
-  EXPECT_EQ(nearest("Causal", names), "causal");
-  EXPECT_EQ(nearest("lenght", names), "length");
-  EXPECT_EQ(nearest("ex", names), "exp");
-  EXPECT_EQ(nearest("asb", names), "abs");
-  EXPECT_EQ(nearest("longfromer", names), "longformer");
-  for (const char* far : {"x", "foo", "csl", "window", "", "sb"}) EXPECT_EQ(nearest(far, names), "") << far;
-  EXPECT_EQ(nearest(std::string(1000, 'a'), names), "");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include <heed/error.hpp>
+#include <heed/spelling.hpp>
 
 #include "formula/formula.hpp"
 #include "formula/lexer.hpp"

@@ -24,16 +24,6 @@ Operand few_rows(const Rows& rows, int count, int columns, void* buffer) {
   return {buffer, columns};
 }
 
-inline bool few_finite(float x) {
-  return std::isfinite(x);
-}
-inline bool few_finite(bf16 x) {
-  return (x.bits & 0x7F80U) != 0x7F80U;
-}
-inline bool few_finite(f16 x) {
-  return (x.bits & 0x7C00U) != 0x7C00U;
-}
-
 /// Mixing::clean.
 template <class T>
 std::uint64_t few_clean(const Rows& rows, int count, int columns, void* buffer, Operand& clean) {
@@ -43,7 +33,7 @@ std::uint64_t few_clean(const Rows& rows, int count, int columns, void* buffer, 
     const auto* const from = static_cast<const T*>(rows.data) + row * rows.row_stride;
     for (int c = 0; c < columns; ++c) {
       const T value = from[c * rows.column_stride];
-      const bool finite = few_finite(value);
+      const bool finite = is_finite(value);
       to[row * columns + c] = finite ? value : T{};
       found |= static_cast<std::uint64_t>(!finite) << row;
     }

@@ -1,4 +1,4 @@
-#include "machine/limits.hpp"
+#include <heed/limits.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -11,7 +11,8 @@
 #include <new>
 #include <vector>
 
-#include "base/available.hpp"
+#include <heed/available.hpp>
+
 #include "base/cpu.hpp"
 #include "base/targets.hpp"
 #include "base/threads.hpp"
@@ -193,7 +194,7 @@ bool furnish(Desks& desks, std::size_t bytes) {
 
 /// Gives every desk a buffer that begins with numbers below 0, as large as fits. Returns its bytes.
 std::size_t furnish(Desks& desks, const Budget& budget) {
-  const double share = std::min(budget.all, base::available_memory() / 4) / static_cast<double>(desks.size());
+  const double share = std::min(budget.all, available_memory() / 4) / static_cast<double>(desks.size());
   std::size_t bytes = budget.largest;
   while (bytes > kInL1 && static_cast<double>(bytes) > share) bytes /= 2;
   while (!furnish(desks, bytes)) {
@@ -210,7 +211,7 @@ std::size_t furnish(Desks& desks, const Budget& budget) {
 }
 
 int workers_of(int threads) {
-  const int most = base::available_threads();
+  const int most = available_threads();
   return threads > 0 ? std::min(threads, most) : most;
 }
 
@@ -220,6 +221,19 @@ double multiply_add_of(Desks& desks, const Budget& budget) {
 }
 
 }  // namespace
+}  // namespace heed::machine
+
+namespace heed {
+using namespace machine;
+
+std::string_view name_of(Unit unit) {
+  constexpr std::string_view kNames[] = {"f32 multiply-adds", "bf16 dot products", "matrix unit"};
+  return kNames[static_cast<std::size_t>(unit)];
+}
+
+double Limits::of(Unit unit) const {
+  return unit == Unit::kMatrixUnit ? matrix_unit : unit == Unit::kBF16Dot ? bf16_dot : multiply_add;
+}
 
 double measure_multiply_add(int threads) {
   Desks desks(static_cast<std::size_t>(workers_of(threads)));
@@ -272,5 +286,5 @@ const Limits& quick_limits(int threads) {
   return found->second;
 }
 
-}  // namespace heed::machine
+}  // namespace heed
 #endif

@@ -1,12 +1,13 @@
 // Limits: positive where the machine has the unit, 0 where it lacks it, ordered as caches are; the quick form is measured once.
-#include "machine/limits.hpp"
+#include <heed/limits.hpp>
 
 #include <gtest/gtest.h>
 
-#include "base/cpu.hpp"
-#include "base/threads.hpp"
+#include <heed/available.hpp>
 
-namespace heed::machine {
+#include "base/cpu.hpp"
+
+namespace heed {
 namespace {
 
 TEST(Limits, EveryUnitThatIsThereHasOne) {
@@ -16,6 +17,15 @@ TEST(Limits, EveryUnitThatIsThereHasOne) {
   for (const double bytes : {limits.l1, limits.l2, limits.l3, limits.dram}) EXPECT_GT(bytes, 0);
   EXPECT_EQ(limits.bf16_dot > 0, base::real_cpu().avx512_bf16);
   EXPECT_EQ(limits.matrix_unit > 0, base::real_cpu().amx_bf16);
+}
+
+TEST(Limits, OfAUnitIsItsOwn) {
+  const Limits limits{.multiply_add = 1, .bf16_dot = 2, .matrix_unit = 3};
+  EXPECT_EQ(limits.of(Unit::kMultiplyAdd), 1);
+  EXPECT_EQ(limits.of(Unit::kBF16Dot), 2);
+  EXPECT_EQ(limits.of(Unit::kMatrixUnit), 3);
+  EXPECT_EQ(name_of(Unit::kMultiplyAdd), "f32 multiply-adds");
+  EXPECT_EQ(name_of(Unit::kMatrixUnit), "matrix unit");
 }
 
 TEST(Limits, NoRateIsBeyondReason) {
@@ -28,8 +38,8 @@ TEST(Limits, NoRateIsBeyondReason) {
 TEST(Limits, QuickOnesAreMeasuredOnce) {
   const Limits* const all = &quick_limits(0);
   EXPECT_EQ(all, &quick_limits(0));
-  EXPECT_EQ(all, &quick_limits(base::available_threads()));
-  EXPECT_EQ(all, &quick_limits(base::available_threads() + 100));
+  EXPECT_EQ(all, &quick_limits(available_threads()));
+  EXPECT_EQ(all, &quick_limits(available_threads() + 100));
 }
 
 TEST(Limits, PretendingChangesNoMeasurement) {
@@ -41,4 +51,4 @@ TEST(Limits, PretendingChangesNoMeasurement) {
 }
 
 }  // namespace
-}  // namespace heed::machine
+}  // namespace heed

@@ -1,26 +1,16 @@
 // Price: how a machine spends: its unit, how much of it a product takes, what it packs. Plans count work by it.
 #pragma once
 
-#include <cstdint>
-#include <string_view>
-
+#include <heed/limits.hpp>
 #include <heed/tensor.hpp>
-
-#include "machine/limits.hpp"
 
 namespace heed::machine {
 
-/// What does the products of a machine.
-enum class Unit : std::uint8_t { kMultiplyAdd, kBF16Dot, kMatrixUnit };
-
-struct UnitFacts {
-  std::string_view name;  ///< for people
-  std::string_view key;   ///< of its limit, in JSON
-  double Limits::*limit;  ///< flop/s here
-  double relative_speed;  ///< beside multiply-adds of float32, roughly, on the processors that have it (docs/kernels.md)
-  double slow_speed;      ///< the same where base::Cpu::slow_dots
+/// How fast a unit is beside multiply-adds of float32, roughly, on the processors that have it (docs/kernels.md).
+struct UnitSpeed {
+  double usual, slow;  ///< slow: where base::Cpu::slow_dots
 };
-[[nodiscard]] const UnitFacts& facts_of(Unit unit);
+[[nodiscard]] UnitSpeed speed_of(Unit unit);
 
 struct Price {
   Unit unit = Unit::kMultiplyAdd;

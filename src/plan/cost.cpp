@@ -57,7 +57,7 @@ Work work_of(const problem::Question& question, const problem::Group& group, con
   const double altering = operations_of(question.formulas.score_program), hiding = operations_of(question.formulas.mask_program);
   const double partly = tiles > 0 ? number(counts.partial) / number(std::max<std::int64_t>(1, counts.total() - counts.empty)) : 0;
   const double band = std::clamp(number((group.queries + base::kTile - 1) / base::kTile), 1.0, number(kernel.machine->query_tiles));
-  Work work;
+  Work work{.unit = price.unit};
   work.flop = 2 * width * pairs * price.products(p.dtype);
   work.exps = pairs * (1 + (altering + partly * hiding) / kSoftmaxOperations);
   work.packed = price.packs ? tiles / band * base::kTile * width : 0;
@@ -66,27 +66,39 @@ Work work_of(const problem::Question& question, const problem::Group& group, con
   return work;
 }
 
+Work work_of(const Planned& planned) {
+  Work all{.unit = planned.parts[0].choice.kernel->machine->price.unit};
+  for (const plan::Part& part : planned.parts) {
+    const Work work = work_of(planned.question, part.group, *part.choice.kernel);
+    all.flop += work.flop;
+    all.exps += work.exps;
+    all.packed += work.packed;
+    all.l2 += work.l2;
+    all.dram += work.dram;
+  }
+  return all;
+}
+
 double cost_of(const problem::Question& question, const problem::Group& group, const Kernel& kernel) {
   const Work work = work_of(question, group, kernel);
-  const machine::UnitFacts& unit = machine::facts_of(kernel.machine->price.unit);
-  const double products = work.flop / 2 / (base::cpu().slow_dots ? unit.slow_speed : unit.relative_speed),
-               softmax = work.exps * kSoftmaxOperations;
+  const machine::UnitSpeed unit = machine::speed_of(work.unit);
+  const double products = work.flop / 2 / (base::cpu().slow_dots ? unit.slow : unit.usual), softmax = work.exps * kSoftmaxOperations;
   const double both = kernel.machine->price.overlaps ? std::max(products, softmax) : products + softmax;
   return kernel.walk->slowness * (both + work.packed * kPackOperations + work.l2 * kReadOperations);
 }
 
 namespace {
 
-Expected expected(const problem::Question& question, const plan::Part& of, const machine::Limits& limits) {
+Expected expected(const problem::Question& question, const plan::Part& of, const Limits& limits) {
   const Kernel& kernel = *of.choice.kernel;
   const Work work = work_of(question, of.group, kernel);
-  const double unit = limits.*machine::facts_of(kernel.machine->price.unit).limit;
+  const double unit = limits.of(work.unit);
   if (kernel.walk->slowness >= kNoEstimate || unit <= 0 || work.flop <= 0) return {};
   struct Share {
     std::string limit;
     double seconds;
   };
-  const std::array parts = {Share{std::string(machine::facts_of(kernel.machine->price.unit).name), work.flop / unit},
+  const std::array parts = {Share{std::string(name_of(work.unit)), work.flop / unit},
                             Share{"exp", work.exps / limits.exp}, Share{"L2", work.l2 / limits.l2}, Share{"DRAM", work.dram / limits.dram}};
   const auto& longest = *std::max_element(parts.begin(), parts.end(), [](const Share& a, const Share& b) { return a.seconds < b.seconds; });
   const double packing = work.packed * kPackOperations * 2 / limits.multiply_add;
@@ -97,7 +109,7 @@ Expected expected(const problem::Question& question, const plan::Part& of, const
 
 }  // namespace
 
-Expected expected(const Planned& planned, const machine::Limits& limits) {
+Expected expected(const Planned& planned, const Limits& limits) {
   Expected all = expected(planned.question, planned.parts[0], limits);
   for (std::size_t n = 1; n < planned.parts.size(); ++n) {
     const Expected more = expected(planned.question, planned.parts[n], limits);

@@ -12,11 +12,6 @@
 namespace heed::plan {
 namespace {
 
-using machine::Limits;
-
-Work work_of(const Plan& plan) {
-  return work_of(inside(plan).question, inside(plan).parts[0].group, *inside(plan).parts[0].choice.kernel);
-}
 Expected expected(const Plan& plan, const Limits& limits) {
   return expected(inside(plan), limits);
 }
@@ -31,15 +26,16 @@ constexpr Limits kPlenty{
 TEST(Cost, GrowsWithTheVisitedTiles) {
   Problem problem = problem_of(DType::kF32);
   problem.kernel = "simd";
-  const Work full = work_of(Plan(problem));
+  const Work full = Plan(problem).work();
+  EXPECT_EQ(full.unit, Unit::kMultiplyAdd);
   problem.mask = causal();
-  const Work half = work_of(Plan(problem));
+  const Work half = Plan(problem).work();
   EXPECT_EQ(full.flop, 4.0 * 4 * 1024 * 1024 * 64);
   EXPECT_NEAR(half.flop / full.flop, 0.5, 0.05);
   EXPECT_GT(half.exps, full.exps * 0.5);  // masks of Partial tiles take their steps
   EXPECT_EQ(full.dram, 4.0 * 4 * 4 * 1024 * 64);
   problem.kernel = "classic";
-  EXPECT_EQ(work_of(Plan(problem)).flop, full.flop);
+  EXPECT_EQ(Plan(problem).work().flop, full.flop);
 }
 
 /// A place costs what its steps cost in their lanes; what is of the distance alone costs one step.
@@ -51,7 +47,7 @@ TEST(Cost, OfFormulasByTheirLanes) {
     if (*mask) problem.mask = parse(mask);
     problem.align = {.kind = Align::Kind::kStart};
     const Plan plan(problem);
-    return work_of(plan).exps / (4.0 * 1024 * 1024);
+    return plan.work().exps / (4.0 * 1024 * 1024);
   };
   const double none = exps(""), alibi = exps("s + 0.5 * (k - q)"), wide = exps("s + 0.5 * k - 0.5 * q"), soft = exps("softcap(50)");
   EXPECT_EQ(none, 1);

@@ -1,7 +1,8 @@
 // explain: the plan in words, a line per fact.
 #include <sstream>
 
-#include "base/units.hpp"
+#include <heed/units.hpp>
+
 #include "plan/choice.hpp"
 
 namespace heed::plan {
@@ -53,14 +54,14 @@ std::string explain(const Plan& plan) {
     for (const Refusal& refusal : part.choice.refusals) text << "  not     " << refusal.kernel << ": " << refusal.reason << "\n";
   }
   text << "tiles     " << tiles.total() << " of " << base::kTile << " x " << base::kTile << ": " << tiles.empty << " empty ("
-       << base::percent_text(share(tiles.empty, tiles.total())) << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
-  text << "scratch   " << base::bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take "
-       << base::bytes_text(static_cast<double>(plan.square_bytes())) << "\n";
-  text << "planned   in " << base::seconds_text(plan.planning_seconds()) << "\n";
+       << percent_text(share(tiles.empty, tiles.total())) << "), " << tiles.partial << " partial, " << tiles.full << " full\n";
+  text << "scratch   " << bytes_text(static_cast<double>(plan.scratch_bytes())) << "; the S x S matrix would take "
+       << bytes_text(static_cast<double>(plan.square_bytes())) << "\n";
+  text << "planned   in " << seconds_text(plan.planning_seconds()) << "\n";
   const Expected expected = plan.expected();
   text << "expected  "
-       << (expected.limit.empty() ? "no estimate" : "about " + base::seconds_text(expected.seconds) + ", bound by " + expected.limit)
-       << "; " << plan.flops() / 1e9 << " GFLOP\n";
+       << (expected.limit.empty() ? "no estimate" : "about " + seconds_text(expected.seconds) + ", bound by " + expected.limit) << "; "
+       << plan.flops() / 1e9 << " GFLOP\n";
   return text.str();
 }
 

@@ -68,8 +68,11 @@ double Plan::flops() const {
   return 2.0 * static_cast<double>(p.dim + p.value_dim) * planned_->question.tiles.visited().pairs;
 }
 
+Work Plan::work() const {
+  return plan::work_of(*planned_);
+}
 Expected Plan::expected() const {
-  return plan::expected(*planned_, machine::quick_limits(threads()));
+  return plan::expected(*planned_, quick_limits(threads()));
 }
 std::string Plan::explain() const {
   return plan::explain(*this);

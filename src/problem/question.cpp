@@ -2,10 +2,10 @@
 
 #include <cmath>
 
+#include <heed/available.hpp>
 #include <heed/error.hpp>
 
 #include "base/check.hpp"
-#include "base/threads.hpp"
 #include "formula/print.hpp"
 #include "problem/checks.hpp"
 
@@ -30,7 +30,7 @@ int threads_of(const Problem& problem) {
   constexpr int kMostThreads = 1024;
   if (problem.threads > kMostThreads)
     throw Error({"too many threads", "problem, threads", "at most 1024", std::to_string(problem.threads)});
-  return problem.threads ? problem.threads : base::available_threads();
+  return problem.threads ? problem.threads : available_threads();
 }
 
 }  // namespace

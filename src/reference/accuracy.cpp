@@ -11,12 +11,6 @@
 namespace heed::reference {
 namespace {
 
-std::int64_t offset_of(const TensorView& tensor, const std::int64_t (&at)[4]) {
-  std::int64_t offset = 0;
-  for (int axis = 0; axis < tensor.shape.rank(); ++axis) offset += at[axis] * tensor.strides[axis];
-  return offset;
-}
-
 float rounded(float value, DType dtype) {
   if (dtype == DType::kBF16) return f32_from(bf16_from(value));
   if (dtype == DType::kF16) return f32_from(f16_from(value));
@@ -73,19 +67,25 @@ void naive_row(const problem::Question& question, const problem::PlacedInputs& i
   }
 }
 
+struct Place {
+  std::int64_t b, h, i, c;
+};
+
+double element(const TensorView& tensor, const Place& at) {
+  return base::element(tensor, at.b, at.h, at.i, at.c);
+}
+
 template <class Function>
 void each_place(const Dims& shape, const Function& function) {
   const auto extent = [&](int axis) { return axis < shape.rank() ? shape[axis] : 1; };
   for (std::int64_t b = 0; b < extent(0); ++b) {
     for (std::int64_t h = 0; h < extent(1); ++h) {
       for (std::int64_t i = 0; i < extent(2); ++i) {
-        for (std::int64_t c = 0; c < extent(3); ++c) function({b, h, i, c});
+        for (std::int64_t c = 0; c < extent(3); ++c) function(Place{b, h, i, c});
       }
     }
   }
 }
-
-using Place4 = const std::int64_t (&)[4];
 
 }  // namespace
 
@@ -104,15 +104,15 @@ void naive(const problem::Question& question, const Inputs& inputs, const Tensor
 Accuracy judge(const TensorView& result, const TensorView& reference, const Yardstick& yardstick, DType dtype) {
   Accuracy accuracy;
   double naive_max = 0, naive_squares = 0, squares = 0, rounding_max = 0, rounding_squares = 0, largest = 0, count = 0;
-  each_place(reference.shape, [&](Place4 at) {
-    const double truth = real_at(reference, offset_of(reference, at)), value = real_at(result, offset_of(result, at));
+  each_place(reference.shape, [&](const Place& at) {
+    const double truth = element(reference, at), value = element(result, at);
     if (std::isnan(truth) && std::isnan(value)) return;
     const double nearest = dtype == DType::kF64 ? truth : static_cast<double>(rounded(static_cast<float>(truth), dtype));
     double error = std::isinf(nearest) && value == nearest ? 0 : std::fabs(value - truth);
     if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
-    double allowed = std::fabs(real_at(yardstick.naive, offset_of(yardstick.naive, at)) - truth);
+    double allowed = std::fabs(element(yardstick.naive, at) - truth);
     if (!std::isfinite(allowed)) allowed = 0;  // naive fails here and allows nothing
-    const double moved = yardstick.rounding.given() ? real_at(yardstick.rounding, offset_of(yardstick.rounding, at)) : 0;
+    const double moved = yardstick.rounding.given() ? element(yardstick.rounding, at) : 0;
     accuracy.max_error = std::max(accuracy.max_error, error);
     squares += error * error;
     naive_max = std::max(naive_max, allowed);
@@ -147,8 +147,8 @@ double statistic_tolerance(DType dtype) {
 namespace {
 double largest_finite(const TensorView& tensor) {
   double largest = 1;
-  each_place(tensor.shape, [&](Place4 at) {
-    const double value = real_at(tensor, offset_of(tensor, at));
+  each_place(tensor.shape, [&](const Place& at) {
+    const double value = element(tensor, at);
     if (std::isfinite(value)) largest = std::max(largest, std::fabs(value));
   });
   return largest;
@@ -157,10 +157,10 @@ double largest_finite(const TensorView& tensor) {
 
 double statistic_error(const TensorView& result, const TensorView& reference, const TensorView& lse, const TensorView& rounding) {
   double worst = 0;
-  each_place(reference.shape, [&](Place4 at) {
-    const double truth = real_at(reference, offset_of(reference, at)), value = real_at(result, offset_of(result, at));
+  each_place(reference.shape, [&](const Place& at) {
+    const double truth = element(reference, at), value = element(result, at);
     if (truth == value || (std::isnan(truth) && std::isnan(value))) return;
-    const double error = std::fabs(value - truth) - (rounding.given() ? real_at(rounding, offset_of(rounding, at)) : 0);
+    const double error = std::fabs(value - truth) - (rounding.given() ? element(rounding, at) : 0);
     worst = std::max(worst, std::isnan(error) ? std::numeric_limits<double>::infinity() : error);
   });
   return worst / std::max(largest_finite(reference), largest_finite(lse));

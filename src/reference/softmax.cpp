@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/arena.hpp"
+#include "base/rows.hpp"
 #include "base/threads.hpp"
 #include "problem/places.hpp"
 #include "state/softmax.hpp"
@@ -91,9 +92,8 @@ void attend_row(const problem::Question& question, const problem::PlacedInputs& 
     if (p != 0) entropy -= p * log_p;
     squares += p * p;
     if (out.weights.given()) {
-      const std::int64_t at =
-          row.b * out.weights.strides[0] + row.h * out.weights.strides[1] + row.i * out.weights.strides[2] + j * out.weights.strides[3];
-      store_real(out.weights, at, score == state::kNothing ? 0.0 : std::exp(score - state.lse()));
+      store_real(out.weights, base::offset_of(out.weights.strides, row.b, row.h, row.i, j),
+                 score == state::kNothing ? 0.0 : std::exp(score - state.lse()));
     }
   }
   put(question.layout, out.maximum, row.b, row.h, row.i, alone.m);

@@ -1,14 +1,9 @@
-// One query of a problem as a problem of its own: what the definition is compared on, and its time measured by.
+// What f64 inputs cost: the definition runs them.
 #pragma once
 
 #include <heed/plan.hpp>
 
 namespace heed::tool {
-
-/// Query i alone, by the definition: placed by its alignment, so that formulas keep their positions, rows, heads and batch entries.
-[[nodiscard]] Problem problem_of_row(const Plan& plan, std::int64_t i);
-/// Query i of [B, H, T, ...]: a view of one row.
-[[nodiscard]] TensorView row_of(TensorView tensor, std::int64_t i);
 
 /// An f64 problem runs the definition: what that costs, and what the same problem would cost in float32.
 struct InFloat32 {

@@ -9,8 +9,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
-namespace heed::machine {
+namespace heed {
+
+/// What does the products of a kernel.
+enum class Unit : std::uint8_t { kMultiplyAdd, kBF16Dot, kMatrixUnit };
+/// "f32 multiply-adds", "bf16 dot products", "matrix unit"
+[[nodiscard]] std::string_view name_of(Unit unit);
 
 struct Limits {
   double multiply_add = 0;  // flop/s, f32
@@ -21,6 +27,9 @@ struct Limits {
   double l2 = 0;
   double l3 = 0;    // 16 MiB per thread
   double dram = 0;  // 512 MiB per thread (quick: 40), or what a quarter of the free memory has room for
+
+  /// flop/s of the unit; 0 where the machine has none.
+  [[nodiscard]] double of(Unit unit) const;
 };
 
 enum class Effort : std::uint8_t {
@@ -41,4 +50,4 @@ enum class Effort : std::uint8_t {
 /// measure_limits(threads, Effort::kQuick), once per process and number of threads: the first call measures, the others wait for it.
 [[nodiscard]] const Limits& quick_limits(int threads);
 
-}  // namespace heed::machine
+}  // namespace heed

@@ -1,11 +1,12 @@
-#include "base/slips.hpp"
+// Checked by spelling_test.cpp.
+#include <heed/spelling.hpp>
 
 #include <algorithm>
 #include <numeric>
 #include <utility>
 #include <vector>
 
-namespace heed::base {
+namespace heed {
 
 std::size_t slips(std::string_view a, std::string_view b) {
   // d[i][j]: slips between the first i letters of a and the first j of b; rows i - 2, i - 1 and i of it.
@@ -25,4 +26,20 @@ std::size_t slips(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-}  // namespace heed::base
+std::string nearest(std::string_view word, std::span<const std::string> candidates) {
+  constexpr std::size_t kLongest = 40;
+  std::size_t fewest = word.size() < 6 ? 2 : 3;  // slips that are too many
+  std::string best;
+  if (word.size() < 2 || word.size() > kLongest) return best;
+  for (const std::string& candidate : candidates) {
+    if (candidate.size() < 2 || candidate.size() > kLongest) continue;
+    const std::size_t distance = slips(word, candidate);
+    if (distance < fewest) {
+      fewest = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+}  // namespace heed

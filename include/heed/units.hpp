@@ -1,10 +1,10 @@
-// Numbers in human units, for plans in words and for the tool. A point for decimals in any locale.
+// Numbers in human units, as plans in words and the tool say them. A point for decimals in any locale.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-namespace heed::base {
+namespace heed {
 
 /// "1.4 MiB"
 [[nodiscard]] std::string bytes_text(double bytes);
@@ -17,4 +17,4 @@ namespace heed::base {
 /// "12.3 GFLOP"
 [[nodiscard]] std::string flop_text(double flop);
 
-}  // namespace heed::base
+}  // namespace heed

@@ -1,36 +1,17 @@
-#include "rows.hpp"
+#include "in_float32.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 
+#include <heed/check.hpp>
 #include <heed/error.hpp>
 
-#include "formula/row.hpp"
 #include "memory.hpp"
-#include "plan/choice.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
-
-Problem problem_of_row(const Plan& plan, std::int64_t i) {
-  Problem problem = plan.problem();
-  problem.queries = 1;
-  problem.mask = formula::at_row(problem.mask, problem.tables, i);
-  for (Expr& score : problem.scores) score = formula::at_row(score, problem.tables, i);
-  problem.kernel = "reference";
-  problem.strict = problem.statistics = problem.weights = false;
-  problem.align = Align::at(inside(plan).question.layout.offsets);
-  for (std::int64_t& offset : problem.align.offsets) offset += i;
-  return problem;
-}
-
-TensorView row_of(TensorView tensor, std::int64_t i) {
-  tensor.data = static_cast<const std::byte*>(tensor.data) + i * tensor.strides[2] * size_of(tensor.dtype);
-  tensor.shape[2] = 1;
-  return tensor;
-}
 
 Problem as_float32(Problem problem) {
   problem.dtype = DType::kF32;
@@ -53,11 +34,11 @@ InFloat32 in_float32(const Plan& plan, const Inputs& inputs) {
   const Problem& p = plan.problem();
   InFloat32 costs;
   const std::int64_t middle = p.queries / 2, heads = p.batch * p.heads;
-  const Plan row(problem_of_row(plan, middle));
+  const Plan row(problem_of_query(plan, middle));
   Tensor o = make_tensor("a row of O", DType::kF64, {p.batch, p.heads, 1, p.value_dim});
   for (int run = 0; run < 2; ++run) {
     const auto start = std::chrono::steady_clock::now();
-    row.run({row_of(inputs.q, middle), inputs.k, inputs.v}, {.o = o.span()});
+    row.run({query_of(inputs.q, middle), inputs.k, inputs.v}, {.o = o.span()});
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     costs.definition_seconds = run == 0 ? seconds : std::min(costs.definition_seconds, seconds);
   }
