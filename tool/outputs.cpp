@@ -110,7 +110,7 @@ void check_targets(std::span<const Target> targets, std::span<const std::string>
 void write_targets(std::span<const Target> targets) {
   std::vector<const Target*> order;
   for (const Target& target : targets) order.push_back(&target);
-  std::ranges::stable_partition(order, [](const Target* target) { return is_special(target->path); });
+  std::stable_partition(order.begin(), order.end(), [](const Target* target) { return is_special(target->path); });
   std::vector<std::string> fresh;
   const Progress progress("writing", 0);
   try {
