@@ -88,7 +88,7 @@ class Comparison {
     const Dims o{p.batch, p.heads, rows, p.value_dim}, l{p.batch, p.heads, rows};
     found_ = make_tensor("the sampled rows", results.o.dtype(), o);
     truth_ = make_tensor("the sampled rows in double", DType::kF64, o);
-    naive_ = make_tensor("the naive rows", DType::kF32, o);
+    naive_ = make_tensor("the naive rows", p.dtype == DType::kF64 ? DType::kF64 : DType::kF32, o);
     rounding_ = make_tensor("the rounding of scores", DType::kF64, o);
     found_l_ = Tensor(results.lse.dtype(), l);
     truth_l_ = Tensor(DType::kF64, l);

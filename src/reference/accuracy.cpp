@@ -16,9 +16,10 @@ std::int64_t offset_of(const TensorView& tensor, const std::int64_t (&at)[4]) {
   return offset;
 }
 
-float rounded(float value, DType dtype) {
-  if (dtype == DType::kBF16) return f32_from(bf16_from(value));
-  if (dtype == DType::kF16) return f32_from(f16_from(value));
+template <class F>
+F rounded(F value, DType dtype) {
+  if (dtype == DType::kBF16) return f32_from(bf16_from(static_cast<float>(value)));
+  if (dtype == DType::kF16) return f32_from(f16_from(static_cast<float>(value)));
   return value;
 }
 
@@ -35,37 +36,46 @@ double epsilon_of(DType dtype) {
   }
 }
 
-/// One row, the textbook way in float: scores, softmax, P rounded, mix.
+/// One row, the textbook way in F: scores, softmax, P rounded, mix.
+template <class F>
 void naive_row(const problem::Question& question, const Inputs& in, const TensorSpan& o, std::int64_t b, std::int64_t h, std::int64_t i,
-               std::vector<float>& p) {
+               std::vector<F>& p) {
   const std::int64_t g = question.layout.kv_head(h), keys = question.layout.keys;
-  const float hidden = -std::numeric_limits<float>::infinity();
-  float m = question.has_sink() ? static_cast<float>(question.sink(h)) : hidden;
+  const F hidden = -std::numeric_limits<F>::infinity();
+  F m = question.has_sink() ? static_cast<F>(question.sink(h)) : hidden;
   for (std::int64_t j = 0; j < keys; ++j) {
     formula::Place place = question.layout.place(b, h, i, j);
-    float& score = p[static_cast<std::size_t>(j)] = hidden;
+    F& score = p[static_cast<std::size_t>(j)] = hidden;
     if (!question.formulas.mask.at(place).integer) continue;
-    float dot = 0;
-    for (std::int64_t c = 0; c < question.problem.dim; ++c) {
-      dot += static_cast<float>(real_at(in.q, offset_of(in.q, {b, h, i, c}))) *
-             static_cast<float>(real_at(in.k, offset_of(in.k, {b, g, j, c})));
-    }
-    place.s = dot * static_cast<float>(question.scale);
+    F dot = 0;
+    for (std::int64_t c = 0; c < question.problem.dim; ++c)
+      dot += static_cast<F>(real_at(in.q, offset_of(in.q, {b, h, i, c}))) * static_cast<F>(real_at(in.k, offset_of(in.k, {b, g, j, c})));
+    place.s = static_cast<double>(dot * static_cast<F>(question.scale));
     const formula::Value altered = question.formulas.score.at(place);
-    score = altered.broken < 0 ? static_cast<float>(altered.real) : std::numeric_limits<float>::quiet_NaN();
+    score = altered.broken < 0 ? static_cast<F>(altered.real) : std::numeric_limits<F>::quiet_NaN();
     m = std::max(m, score);
   }
-  const float base = m == hidden ? 0.0f : m;
-  float l = question.has_sink() ? std::exp(static_cast<float>(question.sink(h)) - base) : 0.0f;
-  for (float& value : p) l += value = std::exp(value - base);
-  for (float& value : p) value = rounded(l == 0 ? 0.0f : value / l, question.problem.dtype);
+  const F base = m == hidden ? F{0} : m;
+  F l = question.has_sink() ? std::exp(static_cast<F>(question.sink(h)) - base) : F{0};
+  for (F& value : p) l += value = std::exp(value - base);
+  for (F& value : p) value = rounded(l == 0 ? F{0} : value / l, question.problem.dtype);
   for (std::int64_t c = 0; c < question.problem.value_dim; ++c) {
-    float sum = 0;
+    F sum = 0;
     for (std::int64_t j = 0; j < keys; ++j) {
       if (p[static_cast<std::size_t>(j)] != 0)
-        sum += p[static_cast<std::size_t>(j)] * static_cast<float>(real_at(in.v, offset_of(in.v, {b, g, j, c})));
+        sum += p[static_cast<std::size_t>(j)] * static_cast<F>(real_at(in.v, offset_of(in.v, {b, g, j, c})));
     }
-    static_cast<float*>(o.data)[offset_of(o, {b, h, i, c})] = rounded(sum, question.problem.dtype);
+    static_cast<F*>(o.data)[offset_of(o, {b, h, i, c})] = rounded(sum, question.problem.dtype);
+  }
+}
+
+template <class F>
+void naive_in(const problem::Question& question, const Inputs& inputs, const TensorSpan& o) {
+  std::vector<F> p(static_cast<std::size_t>(question.layout.keys));
+  for (std::int64_t b = 0; b < question.layout.batch; ++b) {
+    for (std::int64_t h = 0; h < question.layout.heads; ++h) {
+      for (std::int64_t i = 0; i < question.layout.queries; ++i) naive_row(question, inputs, o, b, h, i, p);
+    }
   }
 }
 
@@ -86,12 +96,7 @@ using Place4 = const std::int64_t (&)[4];
 }  // namespace
 
 void naive(const problem::Question& question, const Inputs& inputs, const TensorSpan& o) {
-  std::vector<float> p(static_cast<std::size_t>(question.layout.keys));
-  for (std::int64_t b = 0; b < question.layout.batch; ++b) {
-    for (std::int64_t h = 0; h < question.layout.heads; ++h) {
-      for (std::int64_t i = 0; i < question.layout.queries; ++i) naive_row(question, inputs, o, b, h, i, p);
-    }
-  }
+  question.problem.dtype == DType::kF64 ? naive_in<double>(question, inputs, o) : naive_in<float>(question, inputs, o);
 }
 
 Accuracy judge(const TensorView& result, const TensorView& reference, const Yardstick& yardstick, DType dtype) {

@@ -146,7 +146,7 @@ class Classic {
         {static_cast<std::byte*>(out_.o.data) + at * size_of(out_.o.dtype), out_.o.dtype, out_.o.strides[2], out_.o.strides[3]});
     std::uint64_t rows = words_.mixing.overflown(w.o, value_dim, lanes);
     for (int i = 0; i < lanes; ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(divisors_[row * kTile + i])) << i);
-    if (rows != 0) w.in_double.fold(w.scores, in_.v, place.queries(question_.layout.queries), place.tile, rows, {w.s, w.v}, out_.o);
+    if (rows != 0) w.in_double.fold(w.scores, in_.v, place.queries(question_.layout.queries), place.tile, rows, {w.s, w.v, w.seen}, out_.o);
   }
 
   void mix_tile(Worker& w, std::int64_t row, const Place& place, std::int64_t tile, bool careful) {
