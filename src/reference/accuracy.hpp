@@ -4,7 +4,7 @@
 //   rule: maximum and RMS error against double are at most 2 x naive's, plus half an ulp of dtype at max |reference|, plus (maximum and
 //         RMS of) what it does to O that a score of size x is known to x 2^-24 only (score_rounding.hpp; 0 where scores are below 16):
 //         the few rows of near ties that make the largest error where scores are large are a matter of luck, naive's too;
-//         L and row statistics within 2^-20 (f32), 2^-11 (f16), 2^-8 (bf16) of the largest of 1, |reference| and |L| over the tensor,
+//         L and row statistics within 2^-20 (f32), 2^-11 (f16), 2^-8 (bf16), 2^-40 (f64) of the largest of 1, |reference| and |L| over the tensor,
 //         plus, row by row, what that same rounding of scores does to them: entropy and effective keys are made of differences of scores.
 //
 // Whoever is judged sees the same rounded inputs as the reference. Source: the criterion of flash-attention's tests (DESIGN.md 2).
