@@ -19,14 +19,16 @@ TEST(Algebra, ValuesOfOneGiveOne) {
   for (const std::string& mask : sweep_masks()) {
     for (const std::vector<std::string>& scores : sweep_scores()) {
       Case of{.batch = 2, .queries = 90, .keys = 90, .dim = 16, .value_dim = 3, .mask = mask, .scores = scores};
-      Draw draw(of);
-      set_all(draw.v_store, 1);
-      for (const std::string& kernel : kernels()) {
+      for (const auto& [kernel, dtype] : kernels_of_any_dtype()) {
+        of.dtype = dtype;
+        Draw draw(of);
+        set_all(draw.v_store, 1);
         const Result result = run(draw, kernel);
         const Result counts = truth(draw);
         for (std::int64_t i = 0; i < result.o.count(); ++i) {
           const double expected = counts.visible.data<std::int64_t>()[i / 3] > 0 ? 1.0 : 0.0;
-          ASSERT_NEAR(real_at(result.o.view(), i), expected, 1e-5) << kernel << ": " << of.text() << " element " << i;
+          ASSERT_NEAR(real_at(result.o.view(), i), expected, dtype == DType::kF64 ? 1e-14 : 1e-5)
+              << kernel << ": " << of.text() << " element " << i;
         }
       }
     }
@@ -34,8 +36,8 @@ TEST(Algebra, ValuesOfOneGiveOne) {
 }
 
 TEST(Algebra, LinearInValues) {
-  for (const std::string& kernel : kernels()) {
-    Case of{.queries = 70, .keys = 80, .dim = 16, .value_dim = 8, .mask = "causal", .scores = {"alibi(slope)"}};
+  for (const auto& [kernel, dtype] : kernels_of_any_dtype()) {
+    Case of{.queries = 70, .keys = 80, .dim = 16, .value_dim = 8, .dtype = dtype, .mask = "causal", .scores = {"alibi(slope)"}};
     Draw a(of), b(of), both(of);
     for (std::int64_t i = 0; i < a.v_store.count(); ++i) {
       const double x = real_at(a.v_store.view(), i), y = std::sin(static_cast<double>(i));
@@ -44,28 +46,32 @@ TEST(Algebra, LinearInValues) {
     }
     const Result ra = run(a, kernel), rb = run(b, kernel), rboth = run(both, kernel);
     for (std::int64_t i = 0; i < ra.o.count(); ++i) {
-      ASSERT_NEAR(real_at(rboth.o.view(), i), 3 * real_at(ra.o.view(), i) - 2 * real_at(rb.o.view(), i), 2e-5) << kernel;
+      ASSERT_NEAR(real_at(rboth.o.view(), i), 3 * real_at(ra.o.view(), i) - 2 * real_at(rb.o.view(), i),
+                  dtype == DType::kF64 ? 1e-13 : 2e-5)
+          << kernel;
     }
   }
 }
 
 TEST(Algebra, KeysInAnyOrder) {
-  Case of{.heads = 1, .kv_heads = 1, .queries = 33, .keys = 150, .dim = 16, .value_dim = 16};
-  const Draw draw(of);
-  Draw shuffled(of);
-  std::vector<std::int64_t> order(static_cast<std::size_t>(of.keys));
-  std::iota(order.begin(), order.end(), 0);
-  std::reverse(order.begin() + 10, order.end());
-  for (std::size_t j = 0; j < order.size(); ++j) {
-    for (std::int64_t c = 0; c < 16; ++c) {
-      const auto to = static_cast<std::int64_t>(j) * 16 + c;
-      store_real(shuffled.k_store.span(), to, real_at(draw.k_store.view(), order[j] * 16 + c));
-      store_real(shuffled.v_store.span(), to, real_at(draw.v_store.view(), order[j] * 16 + c));
+  for (const auto& [kernel, dtype] : kernels_of_any_dtype()) {
+    Case of{.heads = 1, .kv_heads = 1, .queries = 33, .keys = 150, .dim = 16, .value_dim = 16, .dtype = dtype};
+    const Draw draw(of);
+    Draw shuffled(of);
+    std::vector<std::int64_t> order(static_cast<std::size_t>(of.keys));
+    std::iota(order.begin(), order.end(), 0);
+    std::reverse(order.begin() + 10, order.end());
+    for (std::size_t j = 0; j < order.size(); ++j) {
+      for (std::int64_t c = 0; c < 16; ++c) {
+        const auto to = static_cast<std::int64_t>(j) * 16 + c;
+        store_real(shuffled.k_store.span(), to, real_at(draw.k_store.view(), order[j] * 16 + c));
+        store_real(shuffled.v_store.span(), to, real_at(draw.v_store.view(), order[j] * 16 + c));
+      }
     }
+    const Result exact = truth(draw);
+    const Naive plain = naive(draw);
+    EXPECT_EQ(violation(run(shuffled, kernel), exact, plain, of.dtype), "") << kernel;
   }
-  const Result exact = truth(draw);
-  const Naive plain = naive(draw);
-  for (const std::string& kernel : kernels()) EXPECT_EQ(violation(run(shuffled, kernel), exact, plain, of.dtype), "") << kernel;
 }
 
 /// Rows [first, last) along T of a dense [B, H, T, D] tensor.
@@ -84,35 +90,38 @@ void cut_keys(TensorView& table, std::int64_t keys) {
 TEST(Algebra, SplitAnywhereAndMergeIsTheWhole) {
   for (const std::string& mask : sweep_masks()) {
     for (const bool sink : {false, true}) {
-      Case of{.batch = 2,
-              .queries = 70,
-              .keys = 140,
-              .dim = 16,
-              .value_dim = 24,
-              .mask = mask,
-              .scores = {"s - 0.02 * abs(q - k)"},
-              .sink = sink};
-      const Draw draw(of);
-      const Result exact = truth(draw);
-      const Naive plain = naive(draw);
-      for (const std::vector<std::int64_t>& cuts : {std::vector<std::int64_t>{0, 140}, {0, 1, 140}, {0, 50, 64, 64, 133, 140}}) {
-        std::vector<Tensor> outs, lses;
-        std::vector<Partial> parts;
-        for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
-          Problem problem = draw.problem();
-          problem.keys = cuts[i + 1] - cuts[i];
-          for (const char* name : {"seen", "valid", "block"}) cut_keys(problem.tables[name], cuts[i + 1]);
-          problem.align = Align::at({of.keys - of.queries});
-          problem.first_key = cuts[i];
-          problem.partial = true;
-          const Result part = run(problem, {draw.q, part_of(draw.k, cuts[i], cuts[i + 1]), part_of(draw.v, cuts[i], cuts[i + 1])});
-          outs.push_back(part.o);
-          lses.push_back(part.lse);
+      for (const DType dtype : {DType::kF32, DType::kF64}) {
+        Case of{.batch = 2,
+                .queries = 70,
+                .keys = 140,
+                .dim = 16,
+                .value_dim = 24,
+                .dtype = dtype,
+                .mask = mask,
+                .scores = {"s - 0.02 * abs(q - k)"},
+                .sink = sink};
+        const Draw draw(of);
+        const Result exact = truth(draw);
+        const Naive plain = naive(draw);
+        for (const std::vector<std::int64_t>& cuts : {std::vector<std::int64_t>{0, 140}, {0, 1, 140}, {0, 50, 64, 64, 133, 140}}) {
+          std::vector<Tensor> outs, lses;
+          std::vector<Partial> parts;
+          for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+            Problem problem = draw.problem();
+            problem.keys = cuts[i + 1] - cuts[i];
+            for (const char* name : {"seen", "valid", "block"}) cut_keys(problem.tables[name], cuts[i + 1]);
+            problem.align = Align::at({of.keys - of.queries});
+            problem.first_key = cuts[i];
+            problem.partial = true;
+            const Result part = run(problem, {draw.q, part_of(draw.k, cuts[i], cuts[i + 1]), part_of(draw.v, cuts[i], cuts[i + 1])});
+            outs.push_back(part.o);
+            lses.push_back(part.lse);
+          }
+          for (std::size_t i = 0; i < outs.size(); ++i) parts.push_back({outs[i].view(), lses[i].view()});
+          Result merged{.o = poisoned(dtype, exact.o.shape()), .lse = poisoned(dtype, exact.lse.shape())};
+          merge(parts, sink ? draw.sink_store.view() : TensorView{}, merged.o.span(), merged.lse.span());
+          EXPECT_EQ(violation(merged, exact, plain, of.dtype), "") << of.text() << " parts " << parts.size();
         }
-        for (std::size_t i = 0; i < outs.size(); ++i) parts.push_back({outs[i].view(), lses[i].view()});
-        Result merged{.o = poisoned(DType::kF32, exact.o.shape()), .lse = poisoned(DType::kF32, exact.lse.shape())};
-        merge(parts, sink ? draw.sink_store.view() : TensorView{}, merged.o.span(), merged.lse.span());
-        EXPECT_EQ(violation(merged, exact, plain, of.dtype), "") << of.text() << " parts " << parts.size();
       }
     }
   }

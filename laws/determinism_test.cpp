@@ -19,8 +19,8 @@ void expect_same(const Result& a, const Result& b, const std::string& what) {
 }
 
 TEST(Determinism, ThreadsDoNotChangeBits) {
-  for (const std::string& kernel : kernels()) {
-    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF64}) {
+    for (const std::string& kernel : kernels(dtype)) {
       const Draw draw(
           {.queries = 150, .keys = 150, .dim = 32, .value_dim = 32, .dtype = dtype, .mask = "causal", .scores = {"alibi(slope)"}});
       const Result one = run(draw, kernel, 1);
@@ -30,17 +30,20 @@ TEST(Determinism, ThreadsDoNotChangeBits) {
 }
 
 TEST(Determinism, ThreadsShareOneLongRowWithTheSameBits) {
-  const Draw draw({.heads = 1,
-                   .kv_heads = 1,
-                   .queries = 2,
-                   .keys = 9000,
-                   .dim = 16,
-                   .value_dim = 16,
-                   .mask = "causal & (k < 2000 | k > 4500)",
-                   .sink = true});
-  const Result one = run(draw, "simd", 1);
-  for (const int threads : {2, 3, 5}) expect_same(one, run(draw, "simd", threads), "threads " + std::to_string(threads));
-  EXPECT_EQ(violation(one, truth(draw), naive(draw), DType::kF32), "");
+  for (const Kernel& kernel : {Kernel{"simd", DType::kF32}, Kernel{"double", DType::kF64}}) {
+    const Draw draw(kernel.of({.heads = 1,
+                               .kv_heads = 1,
+                               .queries = 2,
+                               .keys = 9000,
+                               .dim = 16,
+                               .value_dim = 16,
+                               .mask = "causal & (k < 2000 | k > 4500)",
+                               .sink = true}));
+    const Result one = run(draw, kernel.name, 1);
+    for (const int threads : {2, 3, 5})
+      expect_same(one, run(draw, kernel.name, threads), kernel.name + " threads " + std::to_string(threads));
+    EXPECT_EQ(violation(one, truth(draw), naive(draw), kernel.dtype), "");
+  }
 }
 
 /// Batch entry `b` of a dense tensor.
@@ -52,15 +55,15 @@ TensorView entry(const TensorView& tensor, std::int64_t b) {
 }
 
 TEST(Determinism, NeighboursDoNotChangeBits) {
-  for (const std::string& kernel : kernels()) {
-    const Draw draw({.batch = 3, .queries = 70, .keys = 100, .dim = 16, .value_dim = 16, .mask = "causal"});
+  for (const auto& [kernel, dtype] : kernels_of_any_dtype()) {
+    const Draw draw({.batch = 3, .queries = 70, .keys = 100, .dim = 16, .value_dim = 16, .dtype = dtype, .mask = "causal"});
     const Result all = run(draw, kernel);
     for (std::int64_t b = 0; b < 3; ++b) {
       Problem problem = draw.problem();
       problem.batch = 1;
       problem.kernel = kernel;
       const Result alone = run(problem, {entry(draw.q, b), entry(draw.k, b), entry(draw.v, b)});
-      const auto size = static_cast<std::size_t>(alone.o.count()) * sizeof(float);
+      const auto size = static_cast<std::size_t>(alone.o.count() * size_of(dtype));
       EXPECT_EQ(std::memcmp(alone.o.view().data, all.o.data<std::byte>() + static_cast<std::size_t>(b) * size, size), 0)
           << kernel << " entry " << b;
     }
@@ -68,8 +71,8 @@ TEST(Determinism, NeighboursDoNotChangeBits) {
 }
 
 TEST(Determinism, StridesDoNotChangeBits) {
-  for (const std::string& kernel : kernels()) {
-    for (const DType dtype : {DType::kF32, DType::kF16}) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kF64}) {
+    for (const std::string& kernel : kernels(dtype)) {
       for (const Memory memory : {Memory::kTokens, Memory::kColumns, Memory::kReversed}) {
         Case of{.queries = 70, .keys = 90, .dim = 20, .value_dim = 20, .dtype = dtype, .mask = "causal", .memory = memory};
         const Draw strided(of);
@@ -84,8 +87,8 @@ TEST(Determinism, StridesDoNotChangeBits) {
 }
 
 TEST(Determinism, OtherQueriesDoNotChangeBits) {
-  for (const std::string& kernel : kernels()) {
-    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kF64}) {
+    for (const std::string& kernel : kernels(dtype)) {
       // A scale that is no power of two; the last of many queries, and the same alone.
       const Draw draw(
           {.heads = 1, .kv_heads = 1, .queries = 150, .keys = 150, .dim = 48, .value_dim = 16, .dtype = dtype, .mask = "causal"});
@@ -96,7 +99,7 @@ TEST(Determinism, OtherQueriesDoNotChangeBits) {
 }
 
 TEST(Determinism, MovingTheFutureLeavesThePastBitEqual) {
-  for (const std::string& kernel : kernels()) {
+  for (const auto& [kernel, dtype] : kernels_of_any_dtype()) {
     for (const std::int64_t now : {1, 63, 64, 100}) {
       Draw draw({.heads = 1,
                  .kv_heads = 1,
@@ -104,6 +107,7 @@ TEST(Determinism, MovingTheFutureLeavesThePastBitEqual) {
                  .keys = 150,
                  .dim = 16,
                  .value_dim = 16,
+                 .dtype = dtype,
                  .mask = "causal",
                  .scores = {"alibi(slope)"}});
       const Result before = run(draw, kernel);
@@ -112,17 +116,17 @@ TEST(Determinism, MovingTheFutureLeavesThePastBitEqual) {
         store_real(draw.v_store.span(), i, i % 5 ? -77.0 : std::numeric_limits<double>::infinity());
       }
       const Result after = run(draw, kernel);
-      EXPECT_EQ(std::memcmp(before.o.view().data, after.o.view().data, static_cast<std::size_t>(now * 16) * sizeof(float)), 0)
+      EXPECT_EQ(std::memcmp(before.o.view().data, after.o.view().data, static_cast<std::size_t>(now * 16 * size_of(dtype))), 0)
           << kernel << " at " << now;
-      EXPECT_EQ(std::memcmp(before.lse.view().data, after.lse.view().data, static_cast<std::size_t>(now) * sizeof(float)), 0)
+      EXPECT_EQ(std::memcmp(before.lse.view().data, after.lse.view().data, static_cast<std::size_t>(now * size_of(dtype))), 0)
           << kernel << " at " << now;
     }
   }
 }
 
 TEST(Determinism, WhatIsHiddenChangesNoBit) {
-  for (const std::string& kernel : kernels()) {
-    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kF64}) {
+    for (const std::string& kernel : kernels(dtype)) {
       for (const char* mask : {"causal", "(k + q) % 3 != 1", "k <= i + 60 & k % 5 != i % 3"}) {
         Case of{.heads = 2, .kv_heads = 1, .queries = 70, .keys = 130, .dim = 24, .value_dim = 40, .dtype = dtype, .mask = mask};
         if (kernel == "reference") of.queries = 6;
@@ -134,7 +138,7 @@ TEST(Determinism, WhatIsHiddenChangesNoBit) {
 }
 
 TEST(Determinism, DecodeAgreesWithPrefill) {
-  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF64}) {
     Case of{.heads = 4,
             .queries = 130,
             .keys = 130,
@@ -147,7 +151,8 @@ TEST(Determinism, DecodeAgreesWithPrefill) {
     const Draw draw(of);
     const Result exact = truth(draw);
     const Naive plain = naive(draw);
-    Result decoded{.o = poisoned(dtype, exact.o.shape()), .lse = poisoned(DType::kF32, exact.lse.shape())};
+    const DType statistic = dtype == DType::kF64 ? DType::kF64 : DType::kF32;
+    Result decoded{.o = poisoned(dtype, exact.o.shape()), .lse = poisoned(statistic, exact.lse.shape())};
     for (std::int64_t step = 0; step < of.queries; ++step) {
       Problem problem = draw.problem();
       problem.queries = 1;
@@ -162,7 +167,7 @@ TEST(Determinism, DecodeAgreesWithPrefill) {
       TensorSpan o = decoded.o.span(), lse = decoded.lse.span();
       o.shape[2] = lse.shape[2] = 1;
       o.data = static_cast<std::byte*>(o.data) + step * o.strides[2] * size_of(o.dtype);
-      lse.data = static_cast<float*>(lse.data) + step;
+      lse.data = static_cast<std::byte*>(lse.data) + step * size_of(statistic);
       plan.run({cut(draw.q, step, 1), cut(draw.k, 0, step + 1), cut(draw.v, 0, step + 1)}, {.o = o, .lse = lse});
     }
     EXPECT_EQ(violation(decoded, exact, plain, dtype), "");

@@ -4,7 +4,7 @@
 //   at         Formula::at says the same bits, and has no value at the same places
 //   proof      a plan refuses exactly where a visible place lacks a value for some s, and names such a place
 //   reference  O and L in double, visible counts and NaN rows as the second evaluator's own softmax has them
-//   kernels    the same, up to what heed promises: a final score within 2^-20 max(1, |s|, |x|) of x, the rest by the dtype
+//   kernels    the same, up to what heed promises: a final score within 2^-20 max(1, |s|, |x|) of x (2^-44 of f64), the rest by the dtype
 //
 // Rows in which a decision that reads s is closer than that promise (Answer::open) are not judged, nor by kernels those where a score
 // formula sees an s that is not finite, of which nothing is promised; they are counted, and must be few.
@@ -161,7 +161,7 @@ class Judge {
       if (!visible) continue;
       const auto place = static_cast<std::size_t>(j);
       scores[place] = score.broken ? std::nan("") : held(score.real);
-      slack[place] = std::isfinite(scores[place]) ? promised(at.s, scores[place]) : 0;
+      slack[place] = std::isfinite(scores[place]) ? promised(at.s, scores[place]) * (in_double() ? 0x1p-24 : 1) : 0;
       row.open = row.open || score.open || turns_with_sign_of_zero(at, scores[place]) ||
                  (!score.exact && !in_double() && std::fabs(std::fabs(score.real) * 0x1p-128 - 1) < 0x1p-18);
     }

@@ -39,7 +39,8 @@ void expect_in_place(const Draw& draw, const std::string& kernel, int threads, b
   const Plan plan(problem);
   const Dims rows{problem.batch, problem.heads, problem.queries};
   Copy q(draw.q), apart(draw.q);
-  Tensor lse = poisoned(DType::kF32, rows), lse_apart = poisoned(DType::kF32, rows);
+  const DType statistic = draw.of.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
+  Tensor lse = poisoned(statistic, rows), lse_apart = poisoned(statistic, rows);
   plan.run({draw.q, draw.k, draw.v}, {.o = apart.span, .lse = lse_apart.span()});
   plan.run({q.span, draw.k, draw.v}, {.o = q.span, .lse = lse.span()});
   EXPECT_TRUE(same_bits(q.store, apart.store)) << kernel << " threads " << threads << ": " << draw.of.text();
@@ -61,7 +62,7 @@ std::set<std::string> expect_in_place(const Draw& draw) {
 
 TEST(InPlace, OOverQHasTheBitsOfOElsewhere) {
   std::set<std::string> taken;
-  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kF64}) {
     for (const Memory memory : {Memory::kDense, Memory::kTokens, Memory::kColumns}) {
       Case of{.batch = 2, .heads = 2, .kv_heads = 1, .queries = 70, .keys = 100, .dim = 8, .value_dim = 8, .dtype = dtype};
       of.memory = memory;
@@ -85,12 +86,14 @@ TEST(InPlace, WhereKeysAreSplitToo) {
     Case of{.heads = 1, .kv_heads = 1, .queries = queries, .keys = 5000, .dim = 4, .value_dim = 4, .dtype = DType::kBF16};
     of.mask = "causal & k % 3 != 1";
     expect_in_place(Draw(of));
+    of.dtype = DType::kF64;
+    expect_in_place(Draw(of));
   }
 }
 
 /// Rows that a kernel computes twice, because of numbers that its fast way does not take, read their queries a second time.
 TEST(InPlace, WhereRowsAreFoldedAgain) {
-  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF64}) {
     for (const std::int64_t queries : {std::int64_t{2}, std::int64_t{90}}) {
       Case of{.heads = 2, .kv_heads = 1, .queries = queries, .keys = 100, .dim = 16, .value_dim = 16, .dtype = dtype};
       of.mask = "causal & k != 3";

@@ -13,13 +13,22 @@
 namespace heed::laws {
 namespace {
 
-void expect_lawful(const Case& of, const std::vector<std::string>& kernels = fast_kernels()) {
+void expect_lawful(const Case& of, const std::vector<std::string>& kernels) {
   const Draw draw(of);
   const Result exact = truth(draw);
   const Naive plain = naive(draw);
   for (const std::string& kernel : kernels) {
     EXPECT_EQ(violation(run(draw, kernel), exact, plain, of.dtype), "") << kernel << ": " << of.text();
   }
+}
+
+/// By every kernel; a case in f32 in f64 too.
+void expect_lawful(const Case& of) {
+  expect_lawful(of, fast_kernels(of.dtype));
+  if (of.dtype != DType::kF32) return;
+  Case wide = of;
+  wide.dtype = DType::kF64;
+  expect_lawful(wide, fast_kernels(wide.dtype));
 }
 
 Case shaped(std::int64_t queries, std::int64_t keys, std::int64_t dim, std::int64_t value_dim) {
@@ -118,13 +127,15 @@ TEST(Kernels, ARowIsAPositionLessItsOffset) {
     by_position.mask = "(q - 11) % 3 != k % 4 & k <= q - 11 + 60";
     by_row.scores = {"s + 0.25 * (i % 7)"};
     by_position.scores = {"s + 0.25 * ((q - 11) % 7)"};
-    for (const std::string& kernel : kernels())
-      EXPECT_TRUE(same_bits(run(Draw(by_row), kernel).o, run(Draw(by_position), kernel).o)) << kernel << " " << queries;
+    for (const Kernel& kernel : kernels_of_any_dtype()) {
+      const Result one = run(Draw(kernel.of(by_row)), kernel.name), other = run(Draw(kernel.of(by_position)), kernel.name);
+      EXPECT_TRUE(same_bits(one.o, other.o)) << kernel.name << " " << queries;
+    }
   }
 }
 
 TEST(Kernels, LargeLogits) {
-  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {  // and f64 with f32
     for (const double logits : {5.0, 40.0}) {
       Case of = shaped(120, 700, 64, 64);
       of.dtype = dtype;
@@ -207,6 +218,15 @@ TEST(Kernels, EveryInstructionSet) {
     of.mask = "causal & documents(offsets)";
     of.logits = 5;
     expect_lawful(of, {"simd"});
+    of.dtype = DType::kF64;
+    expect_lawful(of, {"double"});
+    for (const std::vector<std::string>& scores : sweep_scores()) {
+      Case wide = shaped(70, 131, 20, 36);
+      wide.mask = "window(50) | k < 3";
+      wide.scores = scores;
+      wide.dtype = DType::kF64;
+      expect_lawful(wide, {"double"});
+    }
   }
 }
 
@@ -244,7 +264,7 @@ TEST(Kernels, ReferenceTakesEveryDtype) {
 
 /// The largest error of a small tensor is a matter of luck, naive's too: here both are judged over several draws of the same case.
 void expect_lawful_over_draws(Case of) {
-  for (const std::string& kernel : fast_kernels()) {
+  for (const std::string& kernel : fast_kernels(of.dtype)) {
     reference::Accuracy all;
     std::string statistics;
     for (int draws = 0; draws < 6; ++draws, of.seed += 7919) {
@@ -274,7 +294,7 @@ TEST(SlowKernels, SeededSweep) {
     of.kv_heads = 1 + pick(3);
     of.heads = of.kv_heads * (1 + pick(3));
     of.batch = 1 + pick(2);
-    of.dtype = std::vector{DType::kF32, DType::kBF16, DType::kF16}[static_cast<std::size_t>(pick(3))];
+    of.dtype = std::vector{DType::kF32, DType::kBF16, DType::kF16, DType::kF64}[static_cast<std::size_t>(pick(4))];
     of.memory = static_cast<Memory>(pick(5));
     of.mask = sweep_masks()[static_cast<std::size_t>(pick(static_cast<std::int64_t>(sweep_masks().size())))];
     of.scores = sweep_scores()[static_cast<std::size_t>(pick(static_cast<std::int64_t>(sweep_scores().size())))];

@@ -28,7 +28,7 @@ bool hidden_from_all(const problem::Question& question, std::int64_t key) {
 
 TEST(Poison, KeysHiddenFromAllChangeNothing) {
   for (const char* mask : {"lengths(length[b])", "k % 3 != 1 & causal", "window(5) & k != 40", "streaming(2, 9) & k > 1"}) {
-    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF64}) {
       Case of{.queries = 80, .keys = 80, .dim = 16, .value_dim = 16, .dtype = dtype, .mask = mask, .scores = {"alibi(slope)"}};
       const Draw clean(of);
       Draw dirty(of);
@@ -45,7 +45,7 @@ TEST(Poison, KeysHiddenFromAllChangeNothing) {
         }
       }
       ASSERT_GT(poisoned_keys, 0) << mask;
-      for (const std::string& kernel : kernels()) {
+      for (const std::string& kernel : kernels(dtype)) {
         EXPECT_TRUE(same_bits(run(clean, kernel).o, run(dirty, kernel).o)) << kernel << ": " << of.text();
         EXPECT_TRUE(same_bits(run(clean, kernel).lse, run(dirty, kernel).lse)) << kernel << ": " << of.text();
       }
@@ -54,9 +54,9 @@ TEST(Poison, KeysHiddenFromAllChangeNothing) {
 }
 
 TEST(Poison, AKeyThatOnlySomeRowsSeeHurtsThoseRowsAlone) {
-  Case of{.heads = 1, .kv_heads = 1, .queries = 100, .keys = 100, .dim = 16, .value_dim = 16, .mask = "causal"};
-  const Draw clean(of);
-  for (const std::string& kernel : kernels()) {
+  for (const auto& [kernel, dtype] : kernels_of_any_dtype()) {
+    Case of{.heads = 1, .kv_heads = 1, .queries = 100, .keys = 100, .dim = 16, .value_dim = 16, .dtype = dtype, .mask = "causal"};
+    const Draw clean(of);
     const Result before = run(clean, kernel);
     for (const std::int64_t key : {30, 64, 99}) {
       Draw dirty(of);
@@ -64,11 +64,11 @@ TEST(Poison, AKeyThatOnlySomeRowsSeeHurtsThoseRowsAlone) {
       const Result after = run(dirty, kernel);
       for (std::int64_t i = 0; i < 100; ++i) {
         for (std::int64_t c = 0; c < 16; ++c) {
-          const float value = after.o.data<float>()[i * 16 + c];
+          const double value = real_at(after.o.view(), i * 16 + c);
           if (i >= key)
             ASSERT_TRUE(std::isnan(value)) << kernel << " row " << i << " sees NaN at " << key;
           else
-            ASSERT_EQ(value, before.o.data<float>()[i * 16 + c]) << kernel << " row " << i << " does not see " << key;
+            ASSERT_EQ(value, real_at(before.o.view(), i * 16 + c)) << kernel << " row " << i << " does not see " << key;
         }
       }
     }
@@ -76,31 +76,32 @@ TEST(Poison, AKeyThatOnlySomeRowsSeeHurtsThoseRowsAlone) {
 }
 
 TEST(Poison, AScoreOfMinusInfinityHidesValuesToo) {
-  Case of{.heads = 1, .kv_heads = 1, .queries = 70, .keys = 70, .dim = 8, .value_dim = 8, .scores = {"select(k == 33, -inf, s)"}};
-  const Draw clean(of);
-  Draw dirty(of);
-  for (std::int64_t c = 0; c < 8; ++c) store_real(dirty.v_store.span(), 33 * 8 + c, std::nan(""));
-  for (const std::string& kernel : kernels()) {
+  for (const auto& [kernel, dtype] : kernels_of_any_dtype()) {
+    Case of{.heads = 1, .kv_heads = 1, .queries = 70, .keys = 70, .dim = 8, .value_dim = 8, .dtype = dtype};
+    of.scores = {"select(k == 33, -inf, s)"};
+    const Draw clean(of);
+    Draw dirty(of);
+    for (std::int64_t c = 0; c < 8; ++c) store_real(dirty.v_store.span(), 33 * 8 + c, std::nan(""));
     const Result before = run(clean, kernel), after = run(dirty, kernel);
     EXPECT_TRUE(same_bits(before.o, after.o)) << kernel;
-    EXPECT_FALSE(std::isnan(after.o.data<float>()[0])) << kernel;
+    EXPECT_FALSE(std::isnan(real_at(after.o.view(), 0))) << kernel;
   }
 }
 
 TEST(Poison, BadQueriesHurtTheirRowAlone) {
   for (const double bad : {std::nan(""), kInf}) {
-    Case of{.heads = 1, .kv_heads = 1, .queries = 70, .keys = 70, .dim = 8, .value_dim = 8};
-    const Draw clean(of);
-    Draw dirty(of);
-    store_real(dirty.q_store.span(), 20 * 8 + 3, bad);
-    for (const std::string& kernel : kernels()) {
+    for (const auto& [kernel, dtype] : kernels_of_any_dtype()) {
+      Case of{.heads = 1, .kv_heads = 1, .queries = 70, .keys = 70, .dim = 8, .value_dim = 8, .dtype = dtype};
+      const Draw clean(of);
+      Draw dirty(of);
+      store_real(dirty.q_store.span(), 20 * 8 + 3, bad);
       const Result before = run(clean, kernel), after = run(dirty, kernel);
       for (std::int64_t i = 0; i < 70; ++i) {
-        const float value = after.o.data<float>()[i * 8];
+        const double value = real_at(after.o.view(), i * 8);
         if (i == 20)
           EXPECT_TRUE(std::isnan(value)) << kernel;
         else
-          EXPECT_EQ(value, before.o.data<float>()[i * 8]) << kernel << " row " << i;
+          EXPECT_EQ(value, real_at(before.o.view(), i * 8)) << kernel << " row " << i;
       }
     }
   }

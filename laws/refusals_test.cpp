@@ -38,9 +38,11 @@ TEST(Refusals, OfTheProblem) {
   expect_refusal([](Problem& p) { p.scale = std::nan(""); }, {"scale", "finite", "nan"});
   expect_refusal([](Problem& p) { p.dtype = DType::kI32; }, {"dtype", "i32"});
   expect_refusal([](Problem& p) { p.threads = -2; }, {"threads", "-2"});
-  expect_refusal([](Problem& p) { p.kernel = "warp"; }, {"unknown kernel", "simd, classic, reference", "warp"});
+  expect_refusal([](Problem& p) { p.kernel = "warp"; }, {"unknown kernel", "simd, double, classic, reference", "warp"});
   expect_refusal([](Problem& p) { p.strict = true, p.weights = true; }, {"no kernel accepts", "simd", "classic", "strict"});
   expect_refusal([](Problem& p) { p.kernel = "simd", p.dtype = DType::kF64; }, {"no kernel accepts", "f64 asks for double"});
+  expect_refusal([](Problem& p) { p.kernel = "double", p.dtype = DType::kBF16; }, {"no kernel accepts", "is for f64 tensors"});
+  expect_refusal([](Problem& p) { p.kernel = "double", p.dtype = DType::kF64, p.weights = true; }, {"never makes the S x S weights"});
   expect_refusal([](Problem& p) { p.keys = 9, p.mask = causal(); }, {"align", "Tq = 4, Tk = 9"});
   expect_refusal([](Problem& p) { p.align = Align::at({1, 2, 3}); }, {"offsets", "3"});
 }

@@ -58,24 +58,25 @@ std::int64_t bytes_of_run(const Plan& plan, const Draw& draw) {
 }
 
 TEST(Scratch, ThePlanStatesWhatRunTakes) {
-  for (const std::string& kernel : kernels()) {
-    for (const Case& of : {Case{.queries = 130, .keys = 200, .mask = "causal", .scores = {"alibi(slope)"}},
-                           Case{.heads = 1, .kv_heads = 1, .queries = 1, .keys = 5000},
-                           Case{.queries = 70, .keys = 70, .dtype = DType::kBF16, .mask = "dense(seen)"}}) {
+  for (const Kernel& kernel : kernels_of_any_dtype()) {
+    for (const Case& given : {Case{.queries = 130, .keys = 200, .mask = "causal", .scores = {"alibi(slope)"}},
+                              Case{.heads = 1, .kv_heads = 1, .queries = 1, .keys = 5000},
+                              Case{.queries = 70, .keys = 70, .dtype = DType::kBF16, .mask = "dense(seen)"}}) {
       for (const int threads : {1, 2}) {
+        const Case of = kernel.of(given);
         const Draw draw(of);
         Problem problem = draw.problem();
-        problem.kernel = kernel;
+        problem.kernel = kernel.name;
         problem.threads = threads;
         const Plan plan(problem);
-        EXPECT_EQ(bytes_of_run(plan, draw), plan.scratch_bytes()) << kernel << " threads " << threads << ": " << of.text();
+        EXPECT_EQ(bytes_of_run(plan, draw), plan.scratch_bytes()) << kernel.name << " threads " << threads << ": " << of.text();
       }
     }
   }
 }
 
 TEST(Scratch, FusedScratchDoesNotGrowWithLength) {
-  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kF64}) {
     const auto scratch = [dtype](std::int64_t length, int threads) {
       Problem problem{.heads = 8,
                       .kv_heads = 8,

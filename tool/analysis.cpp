@@ -119,7 +119,7 @@ std::optional<InFloat32> say_float32(const Plan& plan, Loaded& loaded) {
 }
 
 nlohmann::json to_json(const InFloat32& costs) {
-  return {{"definition_seconds", costs.definition_seconds}, {"expected_seconds", costs.seconds}, {"kernel", costs.kernel}};
+  return {{"double_seconds", costs.double_seconds}, {"expected_seconds", costs.seconds}, {"kernel", costs.kernel}};
 }
 
 nlohmann::json to_json(const Plan& plan) {

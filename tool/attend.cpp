@@ -262,7 +262,7 @@ int run(const AttendOptions& options) {
   add_notes(plan, wanted, loaded);
   const std::optional<InFloat32> float32 = say_float32(plan, loaded);
   Bar bar;
-  if (float32) bar = {"attending in double" + float32->beside(), float32->definition_seconds};
+  if (float32) bar = {"attending in double" + float32->beside(), float32->double_seconds};
   results = compute(plan, loaded.inputs, wanted, bar);
   write_targets(targets);
   const Told told{options, loaded, plan, results, wanted, targets, float32, told_rows(options, plan.problem())};

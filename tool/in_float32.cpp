@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include <heed/check.hpp>
 #include <heed/error.hpp>
@@ -21,7 +22,8 @@ Problem as_float32(Problem problem) {
 }
 
 std::string InFloat32::text() const {
-  const std::string here = "float64 runs the definition, in double: about " + seconds_text(definition_seconds) + " here";
+  const std::string here = (definition ? "float64 runs the definition, in double: about " : "float64 is computed in double: about ") +
+                           seconds_text(double_seconds) + " here";
   if (kernel.empty()) return here;
   return here + "; float32 inputs would take " + (seconds > 0 ? "about " + seconds_text(seconds) + " " : "") + "(kernel " + kernel + ")";
 }
@@ -30,20 +32,30 @@ std::string InFloat32::beside() const {
   return seconds > 0 ? " (in float32 about " + seconds_text(seconds) + ")" : "";
 }
 
-InFloat32 in_float32(const Plan& plan, const Inputs& inputs) {
+namespace {
+/// Of the definition, by the time of the row in the middle.
+double definition_seconds(const Plan& plan, const Inputs& inputs) {
   const Problem& p = plan.problem();
-  InFloat32 costs;
   const std::int64_t middle = p.queries / 2, heads = p.batch * p.heads;
   const Plan row(problem_of_query(plan, middle));
   Tensor o = make_tensor("a row of O", DType::kF64, {p.batch, p.heads, 1, p.value_dim});
+  double best = INFINITY;
   for (int run = 0; run < 2; ++run) {
     const auto start = std::chrono::steady_clock::now();
     row.run({query_of(inputs.q, middle), inputs.k, inputs.v}, {.o = o.span()});
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    costs.definition_seconds = run == 0 ? seconds : std::min(costs.definition_seconds, seconds);
+    best = std::min(best, seconds);
   }
   const auto busy = [&](std::int64_t rows) { return static_cast<double>(std::clamp<std::int64_t>(rows, 1, plan.threads())); };
-  costs.definition_seconds *= static_cast<double>(p.queries) * busy(heads) / busy(heads * p.queries);
+  return best * static_cast<double>(p.queries) * busy(heads) / busy(heads * p.queries);
+}
+}  // namespace
+
+InFloat32 in_float32(const Plan& plan, const Inputs& inputs) {
+  const Problem& p = plan.problem();
+  InFloat32 costs;
+  costs.definition = plan.kernel() == "reference";
+  costs.double_seconds = costs.definition ? definition_seconds(plan, inputs) : plan.expected().seconds;
   try {
     const Plan narrow(as_float32(p));
     costs.kernel = narrow.kernel();

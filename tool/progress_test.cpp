@@ -32,7 +32,8 @@ TEST_F(ToolTest, LongWorkShowsATerminalThatItLives) {
   Tensor wide(DType::kF64, {1, 8, 640, 64});
   for (std::int64_t i = 0; i < wide.count(); ++i) wide.data<double>()[i] = static_cast<double>(i % 97) / 97;
   io::write_npy(at("x.npy"), wide.view());
-  const std::vector<std::string> arguments{"attend", "--q", "x.npy", "--k", "x.npy", "--v", "x.npy", "--threads", "1"};
+  const std::vector<std::string> arguments{"attend", "--q",       "x.npy", "--k",      "x.npy",    "--v",
+                                           "x.npy",  "--threads", "1",     "--kernel", "reference"};
   const std::string shown = shown_to_a_terminal(at(""), arguments);
   EXPECT_NE(shown.find("attending in double (in float32 about "), std::string::npos) << shown;
   EXPECT_NE(shown.find(" of about "), std::string::npos) << shown;

@@ -132,26 +132,36 @@ Problem Draw::problem() const {
 }
 
 namespace {
-template <class Wanted>
-std::vector<std::string> kernels_that(const Wanted& wanted) {
-  const Plan plan(Problem{.queries = 64, .keys = 64, .dim = 8, .value_dim = 8});
+/// All that take a plain problem of a dtype on this machine; without the definition, where only fast ones are wanted.
+std::vector<std::string> kernels_for(DType dtype, bool fast) {
+  const Plan plan(Problem{.queries = 64, .keys = 64, .dim = 8, .value_dim = 8, .dtype = dtype});
   std::vector<std::string> names;
   for (const plan::Kernel& kernel : plan::kernels()) {
-    const bool here = kernel.missing().empty();
-    if (here && kernel.decline(inside(plan).question, inside(plan).parts[0].group).empty() && wanted(kernel))
+    if (fast && kernel.name == "reference") continue;
+    if (kernel.missing().empty() && kernel.decline(inside(plan).question, inside(plan).parts[0].group).empty())
       names.emplace_back(kernel.name);
   }
   return names;
 }
 }  // namespace
 
-const std::vector<std::string>& kernels() {
-  static const auto kNames = kernels_that([](const plan::Kernel&) { return true; });
-  return kNames;
+const std::vector<std::string>& kernels(DType dtype) {
+  static const auto kFloat = kernels_for(DType::kF32, false), kDouble = kernels_for(DType::kF64, false);
+  return dtype == DType::kF64 ? kDouble : kFloat;
 }
-const std::vector<std::string>& fast_kernels() {
-  static const auto kNames = kernels_that([](const plan::Kernel& kernel) { return kernel.name != "reference"; });
-  return kNames;
+const std::vector<std::string>& fast_kernels(DType dtype) {
+  static const auto kFloat = kernels_for(DType::kF32, true), kDouble = kernels_for(DType::kF64, true);
+  return dtype == DType::kF64 ? kDouble : kFloat;
+}
+const std::vector<Kernel>& kernels_of_any_dtype() {
+  static const auto kAll = [] {
+    std::vector<Kernel> all;
+    for (const DType dtype : {DType::kF32, DType::kF64}) {
+      for (const std::string& name : kernels(dtype)) all.push_back({name, dtype});
+    }
+    return all;
+  }();
+  return kAll;
 }
 
 Tensor poisoned(DType dtype, const Dims& shape) {
@@ -257,7 +267,7 @@ Result truth(const Draw& draw) {
 Naive naive(const Draw& draw) {
   const Plan plan(draw.problem());
   const Dims shape{draw.of.batch, draw.of.heads, draw.of.queries, draw.of.value_dim};
-  Naive made{poisoned(DType::kF32, shape), poisoned(DType::kF64, shape)};
+  Naive made{poisoned(draw.of.dtype == DType::kF64 ? DType::kF64 : DType::kF32, shape), poisoned(DType::kF64, shape)};
   reference::naive(inside(plan).question, {draw.q, draw.k, draw.v}, made.o.span());
   const Dims rows{shape[0], shape[1], shape[2]};
   for (Tensor* tensor : {&made.lse_rounding, &made.maximum_rounding, &made.entropy_rounding, &made.effective_rounding})

@@ -49,9 +49,20 @@ struct Draw {
   [[nodiscard]] Problem problem() const;
 };
 
-/// The kernels of the table that take a plain problem on this machine; those that compute in float32 tiles.
-[[nodiscard]] const std::vector<std::string>& kernels();
-[[nodiscard]] const std::vector<std::string>& fast_kernels();
+/// The kernels of the table that take a plain problem on this machine, of f64 or of any other dtype; without the definition.
+[[nodiscard]] const std::vector<std::string>& kernels(DType dtype = DType::kF32);
+[[nodiscard]] const std::vector<std::string>& fast_kernels(DType dtype = DType::kF32);
+/// Each with a dtype that it takes, f32 where it can: for laws that say the same of all of them. The definition stands with both.
+struct Kernel {
+  std::string name;
+  DType dtype;
+  /// The case in that dtype.
+  [[nodiscard]] Case of(Case given) const {
+    given.dtype = dtype;
+    return given;
+  }
+};
+[[nodiscard]] const std::vector<Kernel>& kernels_of_any_dtype();
 
 struct Result {
   Tensor o{}, lse{}, maximum{}, entropy{}, effective{}, visible{};

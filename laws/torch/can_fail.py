@@ -1,7 +1,7 @@
 """Checks of the checks: answers to a slightly different question must be refused by the accuracy rule.
 
 Each check asks the tool for something else than the oracle was asked, in f32 and in bf16, and passes only where the rule refuses it.
-24 checks; about 5 seconds.
+27 checks; about 5 seconds.
     python laws/torch/can_fail.py [TOOL]
 """
 from dataclasses import replace
@@ -49,6 +49,15 @@ def small_errors(checks: Checks, name: str, dtype: torch.dtype) -> None:
     checks.say(f"{name} refuses L in base 2", *judged(problem, o, lse / 0.6931472, False))
 
 
+def in_double(checks: Checks) -> None:
+    """Of float64 an answer with the errors of float32 is refused."""
+    problem = draw(torch.float64, 103, lengths=(65, 65))
+    truth, rounded = by_hand(problem), by_hand(problem.of(torch.float32).of(torch.float64))
+    checks.say("f64 accepts the truth", *judged(problem, truth.o, truth.lse, True))
+    checks.say("f64 refuses inputs rounded to f32", *judged(problem, rounded.o, truth.lse, False))
+    checks.say("f64 refuses an L of f32", *judged(problem, truth.o, truth.lse.float().double(), False))
+
+
 def judged(problem: Problem, o: torch.Tensor, lse: torch.Tensor, expected: bool) -> tuple[bool, str]:
     good, remark = verdict(problem, Answer(o, lse), by_hand(problem))
     return good == expected, remark
@@ -58,3 +67,4 @@ with Checks() as all_checks:
     for element, kind in (("f32", torch.float32), ("bf16", torch.bfloat16)):
         questions(all_checks, element, kind)
         small_errors(all_checks, element, kind)
+    in_double(all_checks)

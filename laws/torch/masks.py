@@ -58,6 +58,8 @@ def formulas(checks: Checks) -> None:
         name, dtype = (("f32", torch.float32), ("bf16", torch.bfloat16))[seed % 2]
         problem = replace(draw(dtype, seed, heads=(4, 2)), seen=seen)
         checks.compare(f"{name} mask {text}", problem, ["--mask", text], by_flex, tables=names_in(text))
+        if seed % 3 == 0:
+            checks.compare(f"f64 mask {text}", problem.of(torch.float64), ["--mask", text], by_flex, tables=names_in(text))
 
 
 def unequal_lengths(checks: Checks) -> None:

@@ -1,6 +1,6 @@
 """Score formulas against FlexAttention's score_mod, biases against attn_mask, sinks against a concatenated column, in float64.
 
-T5's buckets are transformers' own function where that is installed, else derived here from its formula. 41 checks; about 10 seconds.
+T5's buckets are transformers' own function where that is installed, else derived here from its formula. 52 checks; about 12 seconds.
     python laws/torch/scores.py [TOOL]
 """
 import math
@@ -14,8 +14,8 @@ from support.check import Checks
 from support.problem import Problem, Score, Seen, by_flex, by_hand, by_sdpa, draw
 
 GENERATOR = torch.Generator().manual_seed(11)
-F32, BF16, F16 = torch.float32, torch.bfloat16, torch.float16
-NAMES = {F32: "f32", BF16: "bf16", F16: "f16"}
+F32, BF16, F16, F64 = torch.float32, torch.bfloat16, torch.float16, torch.float64
+NAMES = {F32: "f32", BF16: "bf16", F16: "f16", F64: "f64"}
 
 
 def normal(*shape: int) -> Tensor:
@@ -88,6 +88,13 @@ SCORES: list[tuple[torch.dtype, list[str], Score, Seen | None]] = [
     (F32, ["s + k * 10"], lambda s, b, h, q, k: s + k * 10.0, None),
     (F32, ["20.0 * tanh(s / 20.0)", "alibi(slope)"], lambda s, b, h, q, k: 20 * torch.tanh(s / 20) + SLOPE[h] * (k - q), causal),
     (F32, ["alibi(slope)", "20.0 * tanh(s / 20.0)"], lambda s, b, h, q, k: 20 * torch.tanh((s + SLOPE[h] * (k - q)) / 20), causal),
+    (F64, ["alibi(slope)"], lambda s, b, h, q, k: s + SLOPE[h].double() * (k - q), causal),
+    (F64, ["relative(relation, 32)"], lambda s, b, h, q, k: s + RELATIVE[h, (k - q).clamp(-32, 32) + 32], None),
+    (F64, ["temperature(heat[q])"], lambda s, b, h, q, k: s / HEAT[q], causal),
+    (F64, ["log(1.0 + exp(s))"], lambda s, b, h, q, k: torch.log(1.0 + torch.exp(s)), causal),
+    (F64, ["s * sigmoid(s)"], lambda s, b, h, q, k: s * torch.sigmoid(s), causal),
+    (F64, ["select(k % 5 == 0, s, -inf)"], lambda s, b, h, q, k: torch.where(k % 5 == 0, s, -torch.inf), None),
+    (F64, ["alibi(8)", "20.0 * tanh(s / 20.0)"], lambda s, b, h, q, k: 20 * torch.tanh((s + GEOMETRIC[h] * (k - q)) / 20), causal),
 ]
 TABLES = {"slope": SLOPE, "relation": RELATIVE, "buckets": BUCKETS, "heat": HEAT}
 

@@ -1,6 +1,6 @@
 """Shapes, element types, alignment, scale, heads and large logits, against scaled_dot_product_attention in float64.
 
-Every check runs in f32, bf16 and f16. 30 checks each; about 10 seconds.
+Every check runs in f32, bf16, f16 and f64. 30 checks each; about 15 seconds.
     python laws/torch/shapes.py [TOOL]
 """
 import warnings
@@ -12,7 +12,7 @@ from torch.nn.attention.bias import causal_lower_right
 from support.check import Checks
 from support.problem import Problem, by_hand, by_sdpa, draw, end
 
-DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16, "f64": torch.float64}
 full, causal = by_sdpa(), by_sdpa(is_causal=True)
 
 
@@ -69,9 +69,9 @@ def scales(checks: Checks, name: str, dtype: torch.dtype) -> None:
 
 
 def kernels(checks: Checks) -> None:
-    for kernel in ("classic", "reference"):
-        problem = with_causal(draw(torch.float32, 8, heads=(4, 2), lengths=(65, 65)))
-        checks.compare(f"f32 causal by kernel {kernel}", problem, ["--mask", "causal", "--kernel", kernel], by_hand)
+    for kernel, dtype in (("classic", torch.float32), ("reference", torch.float32), ("reference", torch.float64), ("double", torch.float64)):
+        problem = with_causal(draw(dtype, 8, heads=(4, 2), lengths=(65, 65)))
+        checks.compare(f"{dtype} causal by kernel {kernel}", problem, ["--mask", "causal", "--kernel", kernel], by_hand)
 
 
 with Checks() as all_checks:

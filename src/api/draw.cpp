@@ -221,7 +221,7 @@ Cells Drawing::cells(std::int64_t b, std::int64_t h, Cells grid, const std::func
 
 TilesSeen Drawing::tiles() const {
   if (inside_->sampled) return {.total = inside_->tiles(), .counts = inside_->sample(true).counts, .sampled = true};
-  const TileCounts& counts = inside_->question->tiles.counts();
+  const TileCounts& counts = inside_->question->tiles.visited().tiles;
   return {.total = static_cast<double>(counts.total()), .counts = counts};
 }
 

@@ -69,7 +69,8 @@ struct Positions {
 
 /// A formula on one tile, with the definition's answer at every place.
 struct Tile {
-  Tile(Formula given, std::mt19937_64& random, Positions where) : formula(std::move(given)), over(formula), at(std::move(where)) {
+  Tile(Formula given, std::mt19937_64& random, Positions where, formula::Scores held = formula::Scores::kFloat)
+      : formula(std::move(given)), over(formula), at(std::move(where)) {
     keys = static_cast<int>(at.k.size());
     lanes = static_cast<int>(at.q.size());
     b = static_cast<std::int64_t>(random() % 2);
@@ -82,7 +83,7 @@ struct Tile {
                          .h = {0, 3},
                          .g = {0, 1},
                          .i = {at.rows.front(), at.rows.back()}};
-    program = TileProgram(formula, over, everything);
+    program = TileProgram(formula, over, everything, held);
     store.resize(formula::TileFrame::bytes(program) + 64);
     const auto address = reinterpret_cast<std::uintptr_t>(store.data());
     frame = formula::TileFrame(program, store.data() + (64 - address % 64) % 64);
@@ -242,6 +243,34 @@ TEST(Modify, RandomScoresKeepTheRule) {
   EXPECT_GT(judged, 0.8 * 3000);
 }
 
+/// Where scores are held in double, every place has the bits of the definition.
+TEST(Modify, ScoresInDoubleAreTheDefinition) {
+  const Data data;
+  std::mt19937_64 random(6);
+  for (std::uint64_t seed = 0; seed < 1500; ++seed) {
+    const Expr score = laws::RandomFormula(seed, data.tables).score(2 + static_cast<int>(seed % 4));
+    Tile tile(Formula::score(std::span(&score, 1), data.tables), random, positions_for(seed, random), formula::Scores::kDouble);
+    std::vector<double> expected(kTile * kTile);
+    std::vector<bool> judged(expected.size());
+    tile.each_place([&](std::size_t at, const Value& value) {
+      judged[at] = value.broken < 0 || tile.formula.steps()[static_cast<std::size_t>(value.broken)].depends & formula::kOnScore;
+      expected[at] = value.broken < 0 ? value.real : std::nan("");
+    });
+    for (const std::string& set : base::runnable()) {
+      base::pretend(set);
+      std::vector<double> got(tile.scores.begin(), tile.scores.end());
+      formula::modify(tile.frame, tile.keys, tile.lanes, got.data());
+      for (std::size_t at = 0; at < got.size(); ++at) {
+        if (!judged[at]) continue;
+        const bool same = std::isnan(expected[at]) ? std::isnan(got[at]) : got[at] == expected[at];
+        ASSERT_TRUE(same) << to_text(score) << "\n  seed " << seed << " " << set << " key " << at / kTile << " lane " << at % kTile << " s "
+                          << tile.scores[at] << " gives " << got[at] << ", not " << expected[at];
+      }
+    }
+  }
+  base::pretend("");
+}
+
 TEST(Modify, WhatFloat32AloneGotWrong) {
   const Data data;
   std::mt19937_64 random(4);
@@ -337,24 +366,25 @@ TEST(Modify, HiddenLookupsOutOfRangeAreHarmless) {
   }
 }
 
-TEST(Hide, WritesMinusInfinityWhereNothingIsSeen) {
+template <class F>
+void expect_hidden() {
   std::mt19937_64 random(5);
-  std::normal_distribution<float> normal;
+  std::normal_distribution<F> normal;
   for (const std::string& set : base::runnable()) {
     base::pretend(set);
     for (const int keys : {1, 5, 64}) {
       for (const int lanes : {1, 3, 16, 17, 33, 64}) {
-        std::vector<float> before(static_cast<std::size_t>(keys * kTile));
+        std::vector<F> before(static_cast<std::size_t>(keys * kTile));
         std::vector<std::uint8_t> seen(before.size());
-        for (float& score : before) score = normal(random);
+        for (F& score : before) score = normal(random);
         for (std::uint8_t& bit : seen) bit = random() % 2;
-        std::vector<float> hidden = before;
-        hidden[0] = std::nanf("");
+        std::vector<F> hidden = before;
+        hidden[0] = std::numeric_limits<F>::quiet_NaN();
         hide(seen.data(), keys, lanes, hidden.data());
         for (std::size_t at = 0; at < hidden.size(); ++at) {
           if (static_cast<int>(at % kTile) >= lanes) continue;
           if (!seen[at])
-            EXPECT_EQ(hidden[at], -HUGE_VALF) << set;
+            EXPECT_EQ(hidden[at], -std::numeric_limits<F>::infinity()) << set;
           else if (at != 0)
             EXPECT_EQ(hidden[at], before[at]) << set;
           else
@@ -364,6 +394,11 @@ TEST(Hide, WritesMinusInfinityWhereNothingIsSeen) {
     }
   }
   base::pretend("");
+}
+
+TEST(Hide, WritesMinusInfinityWhereNothingIsSeen) {
+  expect_hidden<float>();
+  expect_hidden<double>();
 }
 
 }  // namespace

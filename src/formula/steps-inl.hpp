@@ -37,7 +37,7 @@ using base::HWY_NAMESPACE::tanh_of;
 /// One strip: `keys` rows of 64 lanes from key `key` of the tile.
 struct Strip {
   const TileFrame& frame;
-  const float* scores;
+  const void* scores;  ///< the tile, of floats or doubles as the program has it
   int key, keys, lanes;
 };
 

@@ -392,7 +392,7 @@ void TileFrame::narrow(int step, const std::uint64_t* from, int count, std::uint
 
 // ---- reading ----
 
-Operand TileFrame::operand(int step, bool wide, int key, const float* scores) const {
+Operand TileFrame::operand(int step, bool wide, int key, const void* scores) const {
   const auto lanes = [&](const void* from, std::ptrdiff_t at) -> const void* {
     return static_cast<const std::byte*>(from) + at * (wide ? 8 : 4);
   };
@@ -410,8 +410,8 @@ Operand TileFrame::operand(int step, bool wide, int key, const float* scores) co
       break;
   }
   const Step& what = program_->formula().steps()[static_cast<std::size_t>(step)];
-  if (!wide && what.op == Op::kScore && what.kind == Step::Kind::kOperation)
-    return {.lanes = scores + static_cast<std::ptrdiff_t>(key) * kTile, .key_stride = kTile, .splat = false};
+  if (wide == program_->in_double() && what.op == Op::kScore && what.kind == Step::Kind::kOperation)
+    return {.lanes = lanes(scores, static_cast<std::ptrdiff_t>(key) * kTile), .key_stride = kTile, .splat = false};
   return {.lanes = strip(step, wide), .key_stride = kTile, .splat = false};
 }
 

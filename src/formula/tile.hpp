@@ -44,8 +44,8 @@ class TileFrame {
   void bind_queries(std::span<const std::int64_t> positions, std::span<const std::int64_t> rows);
   void bind_keys(std::span<const std::int64_t> positions);
 
-  /// Lanes of `step` for keys from `key` on: a line, a diagonal, a strip, or the tile of scores itself.
-  [[nodiscard]] Operand operand(int step, bool wide, int key, const float* scores) const;
+  /// Lanes of `step` for keys from `key` on: a line, a diagonal, a strip, or the tile of scores itself, as the program holds it.
+  [[nodiscard]] Operand operand(int step, bool wide, int key, const void* scores) const;
   /// Of a division by a number of the head, one over it.
   [[nodiscard]] Operand reciprocal(int step) const { return {.lanes = lanes_ + static_cast<std::ptrdiff_t>(step) * kTile, .splat = true}; }
   /// Where a tile step writes its strip of [kStrip, 64] lanes.

@@ -64,7 +64,8 @@ Affine affine_of(const Step& step, std::span<const Step> steps, std::span<const 
 
 }  // namespace
 
-TileProgram::TileProgram(const Formula& formula, const Over& over, const Box& everything) : formula_(&formula) {
+TileProgram::TileProgram(const Formula& formula, const Over& over, const Box& everything, Scores scores)
+    : formula_(&formula), scores_(scores) {
   if (formula.empty()) return;
   for (const Step& step : formula.steps()) scattered_.extents.push_back(extent_of(step));
   contiguous_.extents = scattered_.extents;
@@ -90,7 +91,7 @@ void TileProgram::settle_numbers(const Over& over, const Box& everything) {
   }
   exact_ = exact_in_float(*formula_, bounds);
   by_reciprocal_ = formula::by_reciprocal(*formula_, bounds);
-  if (!(formula_->depends() & kOnScore)) return;
+  if (!(formula_->depends() & kOnScore) || in_double()) return;
   wide_score_ = float_fails(*formula_, bounds, exact_);
   if (!wide_score_.empty()) return;
   // A sum of float32 stays finite up to its largest and half a unit in the last place; other steps keep away from it.
@@ -141,6 +142,7 @@ bool TileProgram::native(const Code& code, int index, const std::vector<bool>& n
   const Step& step = formula_->steps()[i];
   if (step.type == Type::kInteger && !fits_[i]) return false;
   if (code.extents[i] != Extent::kTileWide) return true;
+  if (in_double()) return false;
   if (step.depends & kOnScore) return wide_score_.empty() || (is_operation(step) && step.op == Op::kScore);
   if (is_operation(step) && step.op == Op::kLookup) return true;  // indices are read in the lanes that hold them
   for (const int argument : step.args) {
@@ -163,7 +165,7 @@ void TileProgram::emit(Code& code) const {
   for (std::size_t i = 0; i < count; ++i) natives[i] = native(code, static_cast<int>(i), natives);
   code.narrow.assign(count, false);
   code.wide.assign(count, false);
-  code.narrow[static_cast<std::size_t>(formula_->result())] = true;
+  (in_double() ? code.wide : code.narrow)[static_cast<std::size_t>(formula_->result())] = true;
   for (std::size_t i = count; i-- > 0;) {
     if (code.extents[i] != Extent::kTileWide || (!code.narrow[i] && !code.wide[i])) continue;
     const Step& step = steps[i];
@@ -176,7 +178,7 @@ void TileProgram::emit(Code& code) const {
     const bool is_score = is_operation(step) && step.op == Op::kScore;
     if (in_narrow && !is_score) own.push_back({.kind = Instruction::Kind::kStep, .wide = false, .step = static_cast<int>(i)});
     if (promoted) own.push_back({.kind = Instruction::Kind::kPromote, .wide = true, .step = static_cast<int>(i)});
-    if (in_wide) own.push_back({.kind = Instruction::Kind::kStep, .wide = true, .step = static_cast<int>(i)});
+    if (in_wide && !(is_score && in_double())) own.push_back({.kind = Instruction::Kind::kStep, .wide = true, .step = static_cast<int>(i)});
     if (demoted) own.push_back({.kind = Instruction::Kind::kDemote, .wide = false, .step = static_cast<int>(i)});
     code.instructions.insert(code.instructions.end(), own.rbegin(), own.rend());
     code.narrow[i] = in_narrow || demoted;

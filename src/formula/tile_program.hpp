@@ -10,6 +10,7 @@
 //           (bounds.hpp) proves the rule of docs/formula.md.
 //   wide    double, int64, masks of 64 bits: the definition's own bits, operation for operation. All else: rounded once, where a narrow
 //           step or the result wants it. Twice the cost of narrow lanes; exp, log, tanh and sigmoid are libm's, lane by lane.
+// Where scores are held in double (Scores::kDouble, of f64 tensors) all that runs per place is wide, and the result is never rounded.
 // Whatever the class, a part without s has the same bits at a place: its double, rounded once. So positions that are not contiguous
 // (which have no diagonals, and run the code for any positions) change no result.
 // Single places are left to Formula::at: where an operation on s had no value (a floor of NaN, a division by zero), and where float32
@@ -42,7 +43,7 @@ struct Instruction {
 /// A program for positions of one kind.
 struct Code {
   std::vector<Extent> extents;            ///< of every step
-  std::vector<Instruction> instructions;  ///< in order of evaluation; the result is left in narrow lanes
+  std::vector<Instruction> instructions;  ///< in order of evaluation; the result is left in narrow lanes, or wide ones where scores are
   std::vector<bool> narrow, wide;         ///< of every step: its lanes of this width are read
   std::vector<int> diagonals;             ///< steps to evaluate along the diagonal, in order
 };
@@ -54,14 +55,18 @@ struct PlaceWork {
   int lookups = 0, whole_divisions = 0;  ///< lane by lane
 };
 
+/// What the tiles hold that a program reads s from and writes its result to.
+enum class Scores : std::uint8_t { kFloat, kDouble };
+
 class TileProgram {
  public:
   TileProgram() = default;
   /// `everything`: the box of all places of the problem. `formula` must outlive the program.
-  TileProgram(const Formula& formula, const Over& over, const Box& everything);
+  TileProgram(const Formula& formula, const Over& over, const Box& everything, Scores scores = Scores::kFloat);
 
   [[nodiscard]] const Formula& formula() const { return *formula_; }
   [[nodiscard]] bool empty() const { return formula_ == nullptr || formula_->empty(); }
+  [[nodiscard]] bool in_double() const { return scores_ == Scores::kDouble; }
   /// For runs of consecutive positions, or for any.
   [[nodiscard]] const Code& code(bool contiguous) const { return contiguous ? contiguous_ : scattered_; }
   /// Empty, or why the steps that read s run in double lanes.
@@ -87,6 +92,7 @@ class TileProgram {
   std::vector<bool> by_reciprocal_;
   Code contiguous_, scattered_;
   std::string wide_score_;
+  Scores scores_ = Scores::kFloat;
   bool breaks_ = false, overflows_ = false;
   int kept_ = 1;
 };

@@ -20,9 +20,9 @@ struct Price {
   bool packs = false;               ///< values (and wider keys) are packed once per band of tiles of queries
 };
 
-/// One product for one of the definition.
-[[nodiscard]] inline double one_product(DType) {
-  return 1;
+/// One product for one of the definition; in double, of which a vector holds half as many, two.
+[[nodiscard]] inline double one_product(DType dtype) {
+  return dtype == DType::kF64 ? 2 : 1;
 }
 
 }  // namespace heed::machine

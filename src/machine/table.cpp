@@ -116,7 +116,7 @@ constexpr Machine kMachines[] = {
     {.name = "simd",
      .what = "folds visible tiles into a running softmax with Highway vectors",
      .query_tiles = 8,
-     .in_place = [](DType dtype) { return dtype == DType::kF32; },
+     .in_place = [](DType dtype) { return dtype == DType::kF32 || dtype == DType::kF64; },
      .price = {.products = one_product},
      .similarities = simd::similarities,
      .mixing = simd::mixing,

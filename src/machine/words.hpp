@@ -1,5 +1,5 @@
-// Words: the careful ones, on f32 tiles and in double, the same for all machines; machine/simd writes them. What machines do their own
-// way: machine.hpp.
+// Words: the careful ones, on f32 tiles (in double: double.hpp), the same for all machines; machine/simd writes them. What machines do
+// their own way: machine.hpp.
 //
 // A tile is kTile = 64 queries across and up to 64 keys down, in f32: S[j * 64 + i] is the score of query i and key j. Queries are
 // lanes, so nothing here crosses lanes, and no result of one query touches another.
@@ -19,7 +19,6 @@ namespace heed::machine {
 using base::kTile;
 using base::OutputRows;
 using base::Rows;
-using state::DoubleRows;
 
 /// scale = of_query * of_score. It multiplies q where that cannot leave f32 (|scale| <= 1), else the finished similarity: whatever the
 /// data, no factor takes a product beyond f32 that is within it.
@@ -48,11 +47,6 @@ void mix(const float* p, const float* v, std::int64_t v_stride, int value_dim, i
 /// The same where seen is 1 and nothing elsewhere: a zero weight times NaN would be NaN. Same bits where V is finite.
 void mix_careful(const float* p, const std::uint8_t* seen, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
                  const float* rescale, float* o);
-/// state::absorb with the state and P in double; S stays.
-void absorb_double(const float* s, int keys, int lanes, const DoubleRows& state, double* rescale, double* p);
-/// mix in double, over the places where S is not -inf alone.
-void mix_double(const double* p, const float* s, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
-                const double* rescale, double* o);
 /// O <- a O + b O', on [Dv, 64].
 void blend(float* o, const float* a, const float* part, const float* b, int value_dim, int lanes);
 /// out[i, c] = O[c, first + i] / divisor[first + i], rounded to nearest even, for `lanes` lanes of O as [Dv, 64].

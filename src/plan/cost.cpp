@@ -13,6 +13,7 @@ constexpr double kSoftmaxOperations = 18;  // per score: what an exp costs with 
 // What formulas cost per place, in the same unit; measured on AVX-512, where an exp of the softmax takes 0.25 ns.
 constexpr double kStepOperations = 8;        // load, operation, store
 constexpr double kWideOperations = 15;       // the same in double lanes
+constexpr double kDoubleExps = 4;            // what an exp in double costs, in exps of float32: half the lanes, twice the terms
 constexpr double kCurveOperations = 30;      // exp, log, tanh, sigmoid
 constexpr double kLibmOperations = 600;      // the same in double, one by one: 8 ns
 constexpr double kLookupOperations = 40;     // one by one: 0.5 ns
@@ -59,7 +60,8 @@ Work work_of(const problem::Question& question, const problem::Group& group, con
   const double band = std::clamp(number((group.queries + base::kTile - 1) / base::kTile), 1.0, number(kernel.machine->query_tiles));
   Work work{.unit = price.unit};
   work.flop = 2 * width * pairs * price.products(p.dtype);
-  work.exps = pairs * (1 + (altering + partly * hiding) / kSoftmaxOperations);
+  const double exp = p.dtype == DType::kF64 ? kDoubleExps : 1;
+  work.exps = pairs * (exp + (altering + partly * hiding) / kSoftmaxOperations);
   work.packed = price.packs ? tiles / band * base::kTile * width : 0;
   work.l2 = tiles * base::kTile * width * element;
   work.dram = element * width * (number(p.heads) * number(group.all_queries) + number(p.kv_heads) * number(group.all_keys));
@@ -98,8 +100,8 @@ Expected expected(const problem::Question& question, const plan::Part& of, const
     std::string limit;
     double seconds;
   };
-  const std::array parts = {Share{std::string(name_of(work.unit)), work.flop / unit},
-                            Share{"exp", work.exps / limits.exp}, Share{"L2", work.l2 / limits.l2}, Share{"DRAM", work.dram / limits.dram}};
+  const std::array parts = {Share{std::string(name_of(work.unit)), work.flop / unit}, Share{"exp", work.exps / limits.exp},
+                            Share{"L2", work.l2 / limits.l2}, Share{"DRAM", work.dram / limits.dram}};
   const auto& longest = *std::max_element(parts.begin(), parts.end(), [](const Share& a, const Share& b) { return a.seconds < b.seconds; });
   const double packing = work.packed * kPackOperations * 2 / limits.multiply_add;
   const double computing =

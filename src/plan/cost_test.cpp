@@ -77,8 +77,21 @@ TEST(Cost, TheSmallestLimitBinds) {
   EXPECT_NEAR(expected(plan, limits).seconds, 4.0 * 4 * 1024 * 1024 * 64 / 1e9, 1e-3);
 }
 
+/// f64 takes the walk in double: twice the products of f32, and by far less than the definition.
+TEST(Cost, OfDoubles) {
+  const Plan narrow(problem_of(DType::kF32)), wide(problem_of(DType::kF64));
+  EXPECT_EQ(wide.kernel(), "double");
+  EXPECT_EQ(wide.work().flop, 2 * narrow.work().flop);
+  EXPECT_GT(wide.work().exps, 2 * narrow.work().exps);
+  EXPECT_EQ(expected(wide, kPlenty).limit.empty(), false);
+  Problem problem = problem_of(DType::kF64);
+  problem.strict = true;
+  EXPECT_EQ(Plan(problem).kernel(), "double");
+}
+
 TEST(Cost, NoEstimateForTheReferenceAndForNothing) {
   Problem problem = problem_of(DType::kF64, 16);
+  problem.kernel = "reference";
   EXPECT_EQ(expected(Plan(problem), kPlenty).limit, "");
   EXPECT_EQ(expected(Plan(problem_of(DType::kF32, 0)), kPlenty).seconds, 0);
 }

@@ -19,10 +19,11 @@ class Formulas {
         score_over_(score) {}
   Formulas(const Formulas&) = delete;
   Formulas& operator=(const Formulas&) = delete;
-  /// Makes the programs; `everything`: the box of all places of the problem.
-  void compile(const formula::Box& everything) {
+  /// Makes the programs; `everything`: the box of all places of the problem. Scores of f64 tensors are held in double.
+  void compile(const formula::Box& everything, DType dtype) {
     mask_program = formula::TileProgram(mask, mask_over_, everything);
-    score_program = formula::TileProgram(score, score_over_, everything);
+    score_program =
+        formula::TileProgram(score, score_over_, everything, dtype == DType::kF64 ? formula::Scores::kDouble : formula::Scores::kFloat);
   }
   [[nodiscard]] const formula::Over& mask_over() const { return mask_over_; }
   [[nodiscard]] const formula::Over& score_over() const { return score_over_; }

@@ -24,11 +24,18 @@ class RowWriter {
     store_real(out_.o, o_.at(queries.b, queries.head(lane), queries.query(lane), column), value);
   }
   /// One number per lane, where it is wanted: L, a statistic.
-  void lse(const QueryTile& queries, int lane, float value) const { put(out_.lse, queries, lane, value); }
-  void maximum(const QueryTile& queries, int lane, float value) const { put(out_.maximum, queries, lane, value); }
-  void entropy(const QueryTile& queries, int lane, float value) const { put(out_.entropy, queries, lane, value); }
-  void effective(const QueryTile& queries, int lane, float value) const { put(out_.effective, queries, lane, value); }
-  void visible(const QueryTile& queries, int lane, std::int64_t value) const { put(out_.visible, queries, lane, value); }
+  template <class F>
+  void lse(const QueryTile& queries, int lane, F value) const {
+    put(out_.lse, queries, lane, value);
+  }
+  /// A row's tally (state/tally.hpp).
+  template <class Tally>
+  void statistics(const QueryTile& queries, int lane, const Tally& tally) const {
+    put(out_.maximum, queries, lane, tally.maximum());
+    put(out_.entropy, queries, lane, tally.entropy());
+    put(out_.effective, queries, lane, tally.effective());
+    put(out_.visible, queries, lane, tally.n);
+  }
 
  private:
   template <class T>

@@ -45,7 +45,7 @@ Question::Question(Problem given) : problem(std::move(given)), formulas(problem)
   threads = threads_of(problem);
   layout = layout_of(problem, formulas);
   check_fit(formulas, layout);
-  if (!layout.hollow()) formulas.compile(layout.everything());
+  if (!layout.hollow()) formulas.compile(layout.everything(), problem.dtype);
   check_lookups(formulas, layout);
   tiles = TileMap(layout, formulas);
 }

@@ -11,9 +11,10 @@
 namespace heed::reference {
 namespace {
 
-float rounded(float value, DType dtype) {
-  if (dtype == DType::kBF16) return f32_from(bf16_from(value));
-  if (dtype == DType::kF16) return f32_from(f16_from(value));
+template <class F>
+F rounded(F value, DType dtype) {
+  if (dtype == DType::kBF16) return f32_from(bf16_from(static_cast<float>(value)));
+  if (dtype == DType::kF16) return f32_from(f16_from(static_cast<float>(value)));
   return value;
 }
 
@@ -34,36 +35,50 @@ struct Row {
   std::int64_t b, h, i;
 };
 
-/// One row, the textbook way in float: scores, softmax, P rounded, mix.
-void naive_row(const problem::Question& question, const problem::PlacedInputs& in, float* o, const problem::Places& places, const Row& row,
-               std::vector<float>& p) {
+/// One row, the textbook way in F: scores, softmax, P rounded, mix.
+template <class F>
+void naive_row(const problem::Question& question, const problem::PlacedInputs& in, F* o, const problem::Places& places, const Row& row,
+               std::vector<F>& p) {
   const auto [b, h, i] = row;
   const std::int64_t g = question.layout.kv_head(h), keys = question.layout.keys_of(b);
-  const float hidden = -std::numeric_limits<float>::infinity();
-  float m = question.has_sink() ? static_cast<float>(question.sink(h)) : hidden;
+  const F hidden = -std::numeric_limits<F>::infinity();
+  F m = question.has_sink() ? static_cast<F>(question.sink(h)) : hidden;
   p.assign(static_cast<std::size_t>(keys), hidden);
   for (std::int64_t j = 0; j < keys; ++j) {
     formula::Place place = question.layout.place(b, h, i, j);
     if (!question.formulas.mask.at(place).integer) continue;
-    float dot = 0;
+    F dot = 0;
     for (std::int64_t c = 0; c < question.problem.dim; ++c)
-      dot += static_cast<float>(in.q.real(b, h, i, c)) * static_cast<float>(in.k.real(b, g, j, c));
-    place.s = dot * static_cast<float>(question.scale);
+      dot += static_cast<F>(in.q.real(b, h, i, c)) * static_cast<F>(in.k.real(b, g, j, c));
+    place.s = static_cast<double>(dot * static_cast<F>(question.scale));
     const formula::Value altered = question.formulas.score.at(place);
-    float& score = p[static_cast<std::size_t>(j)];
-    score = altered.broken < 0 ? static_cast<float>(altered.real) : std::numeric_limits<float>::quiet_NaN();
+    F& score = p[static_cast<std::size_t>(j)];
+    score = altered.broken < 0 ? static_cast<F>(altered.real) : std::numeric_limits<F>::quiet_NaN();
     m = std::max(m, score);
   }
-  const float base = m == hidden ? 0.0f : m;
-  float l = question.has_sink() ? std::exp(static_cast<float>(question.sink(h)) - base) : 0.0f;
-  for (float& value : p) l += value = std::exp(value - base);
-  for (float& value : p) value = rounded(l == 0 ? 0.0f : value / l, question.problem.dtype);
+  const F base = m == hidden ? F{0} : m;
+  F l = question.has_sink() ? std::exp(static_cast<F>(question.sink(h)) - base) : F{0};
+  for (F& value : p) l += value = std::exp(value - base);
+  for (F& value : p) value = rounded(l == 0 ? F{0} : value / l, question.problem.dtype);
   for (std::int64_t c = 0; c < question.problem.value_dim; ++c) {
-    float sum = 0;
+    F sum = 0;
     for (std::int64_t j = 0; j < keys; ++j) {
-      if (p[static_cast<std::size_t>(j)] != 0) sum += p[static_cast<std::size_t>(j)] * static_cast<float>(in.v.real(b, g, j, c));
+      if (p[static_cast<std::size_t>(j)] != 0) sum += p[static_cast<std::size_t>(j)] * static_cast<F>(in.v.real(b, g, j, c));
     }
     o[places.at(b, h, i, c)] = rounded(sum, question.problem.dtype);
+  }
+}
+
+template <class F>
+void naive_in(const problem::Question& question, const Inputs& inputs, const TensorSpan& o) {
+  const problem::PlacedInputs in(inputs, question.layout);
+  const problem::Places places(o, question.layout, problem::Side::kQueries);
+  std::vector<F> p;
+  for (std::int64_t b = 0; b < question.layout.batch; ++b) {
+    for (std::int64_t h = 0; h < question.layout.heads; ++h) {
+      for (std::int64_t i = 0; i < question.layout.queries_of(b); ++i)
+        naive_row(question, in, static_cast<F*>(o.data), places, {b, h, i}, p);
+    }
   }
 }
 
@@ -90,15 +105,7 @@ void each_place(const Dims& shape, const Function& function) {
 }  // namespace
 
 void naive(const problem::Question& question, const Inputs& inputs, const TensorSpan& o) {
-  const problem::PlacedInputs in(inputs, question.layout);
-  const problem::Places places(o, question.layout, problem::Side::kQueries);
-  std::vector<float> p;
-  for (std::int64_t b = 0; b < question.layout.batch; ++b) {
-    for (std::int64_t h = 0; h < question.layout.heads; ++h) {
-      for (std::int64_t i = 0; i < question.layout.queries_of(b); ++i)
-        naive_row(question, in, static_cast<float*>(o.data), places, {b, h, i}, p);
-    }
-  }
+  question.problem.dtype == DType::kF64 ? naive_in<double>(question, inputs, o) : naive_in<float>(question, inputs, o);
 }
 
 Accuracy judge(const TensorView& result, const TensorView& reference, const Yardstick& yardstick, DType dtype) {

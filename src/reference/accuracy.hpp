@@ -1,11 +1,12 @@
 // The accuracy rule, and the naive computation that it measures against. Used by the tests and by `heed check`.
 //
-//   naive(dtype): scores in f32, softmax in f32, P rounded to dtype, O accumulated in f32 and rounded to dtype
+//   naive(dtype): scores in f32, softmax in f32, P rounded to dtype, O accumulated in f32 and rounded to dtype; of f64 all in f64
 //   rule: maximum and RMS error against double are at most 2 x naive's, plus half an ulp of dtype at max |reference|, plus (maximum and
 //         RMS of) what it does to O that a score of size x is known to x 2^-24 only (score_rounding.hpp; 0 where scores are below 16):
 //         the few rows of near ties that make the largest error where scores are large are a matter of luck, naive's too;
-//         L and row statistics within 2^-20 (f32), 2^-11 (f16), 2^-8 (bf16) of the largest of 1, |reference| and |L| over the tensor,
-//         plus, row by row, what that same rounding of scores does to them: entropy and effective keys are made of differences of scores.
+//         L and row statistics within 2^-20 (f32), 2^-11 (f16), 2^-8 (bf16), 2^-40 (f64) of the largest of 1, |reference| and |L| over the
+//         tensor, plus, row by row, what that same rounding of scores does to them: entropy and effective keys are made of differences of
+//         scores.
 //
 // Whoever is judged sees the same rounded inputs as the reference. Source: the criterion of flash-attention's tests (DESIGN.md 2).
 #pragma once
@@ -16,7 +17,7 @@
 
 namespace heed::reference {
 
-/// O [B, Hq, Tq, Dv] as naive(dtype) of the problem computes it; o is f32 and holds values rounded to the problem's dtype.
+/// O [B, Hq, Tq, Dv] as naive(dtype) of the problem computes it; o is f32 (f64 of f64) and holds values rounded to the problem's dtype.
 void naive(const problem::Question& question, const Inputs& inputs, const TensorSpan& o);
 
 struct Accuracy {

@@ -19,7 +19,7 @@ struct Score {
 };
 
 struct Felt {
-  bool by_output = false, by_statistics = false;  // the former only where the latter
+  bool by_output = false, by_statistics = false;
 };
 
 class Rounding {
@@ -28,6 +28,7 @@ class Rounding {
       : question_(question),
         in_(in, question.layout),
         unit_(question.problem.dtype == DType::kF64 ? 0x1p-53 : 0x1p-24),
+        felt_by_output_(question.problem.dtype == DType::kF64 ? 0 : kFelt),
         row_(static_cast<std::size_t>(question.problem.dim)) {}
 
   /// Binds the keys of one head.
@@ -54,9 +55,10 @@ class Rounding {
       const double value = row_[static_cast<std::size_t>(c)] = in_.q.real(b_, h_, i, c);
       squares += value * value;
     }
-    const bool small = question_.formulas.score.empty() && std::abs(question_.scale) * std::sqrt(squares) * longest_ < kFelt;
+    const bool small = question_.formulas.score.empty() && std::abs(question_.scale) * std::sqrt(squares) * longest_ < felt_by_output_;
     const Felt felt = small ? Felt{} : score_row(i);
-    const double sink = question_.has_sink() ? question_.sink(h_) : kHidden, lse = felt.by_statistics ? log_sum_exp(sink) : kHidden;
+    const double sink = question_.has_sink() ? question_.sink(h_) : kHidden;
+    const double lse = felt.by_output || felt.by_statistics ? log_sum_exp(sink) : kHidden;
     for (std::int64_t c = 0; c < (to.o.given() ? question_.problem.value_dim : 0); ++c) {
       const std::int64_t at = problem::Places(to.o, question_.layout, problem::Side::kQueries).at(b_, h_, i, c);
       static_cast<double*>(to.o.data)[at] = felt.by_output ? moved(c, lse) : 0;
@@ -104,7 +106,7 @@ class Rounding {
         largest_size = std::max(largest_size, std::abs(question_.scale) * x);
       }
     }
-    return {largest >= kFelt, std::max(largest, largest_size) >= kFelt};
+    return {largest >= felt_by_output_, std::max(largest, largest_size) >= kFelt};
   }
 
   /// 0 for what is not a number: such rows are judged as they are.
@@ -202,7 +204,7 @@ class Rounding {
 
   const problem::Question& question_;
   problem::PlacedInputs in_;
-  double unit_;
+  double unit_, felt_by_output_;
   std::vector<double> row_, keys_;  // [D], [Tk, D]
   std::vector<Score> scores_;       // [Tk]
   double longest_ = 0;              // of the keys

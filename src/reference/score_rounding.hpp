@@ -21,7 +21,8 @@
 // products is mostly within, in whatever order (the roundings are independent: about 2^-24 x / 2 root mean square, for any D), and keys'
 // errors fall both ways while the bound adds them up. Rows whose scores (scaled similarities and final ones, where visible) all stay below
 // 16 in size get 0 for O: there naive's own error speaks for it, and the rule is as without the term. L and statistics, which have no naive
-// to measure with, get 0 where also every x stays below 16. f64 inputs: 2^-53 in the place of 2^-24.
+// to measure with, get 0 where also every x stays below 16. f64 inputs: 2^-53 in the place of 2^-24, and O feels it in
+// every row: naive sums scores in the very order of the definition, so that the difference of the two does not show it.
 // Cost: at most two products Q K^T and one P V in double; nothing for rows with |scale| |q_i| |k_j| < 16 for all j and no formula.
 // Checked: score_rounding_test.cpp; laws/accuracy_test.cpp on 1,000 draws of each size.
 #pragma once

@@ -144,7 +144,7 @@ class Classic {
     machine::finish(w.o, w.rescale, value_dim, 0, lanes, writer_.o(queries, place.h));  // P is divided already
     std::uint64_t rows = words_.mixing.overflown(w.o, value_dim, lanes);
     for (int i = 0; i < lanes; ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(divisors_[row * kTile + i])) << i);
-    if (rows != 0) w.in_double.fold(w.scores, v_, queries, place.tile, rows, {w.s, w.v}, writer_);
+    if (rows != 0) w.in_double.fold(w.scores, v_, queries, place.tile, rows, {w.s, w.v, w.seen}, writer_);
   }
 
   void mix_tile(Worker& w, std::int64_t row, const Place& place, std::int64_t tile, bool careful) {

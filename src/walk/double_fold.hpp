@@ -18,9 +18,10 @@ namespace heed::walk {
 
 class DoubleFold {
  public:
-  /// What it works with besides: a tile of scores and a tile of widened values [64, Dv].
+  /// What it works with besides: a tile of scores, a tile of widened values [64, Dv], and 64 x 64 bytes.
   struct Buffers {
     float *s, *v;
+    std::uint8_t* seen;
   };
   [[nodiscard]] static std::size_t bytes(const problem::Question& question);
   DoubleFold(const problem::Question& question, base::Arena& arena);
@@ -33,8 +34,8 @@ class DoubleFold {
   void write(const QueryTile& queries, std::uint64_t rows, const problem::RowWriter& out) const;
 
   const problem::Question& question_;
-  machine::DoubleRows state_;
-  double *p_, *rescale_;
+  const state::DoubleWeighing& weighing_;
+  double *state_, *o_, *p_, *rescale_;
 };
 
 }  // namespace heed::walk

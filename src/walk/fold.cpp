@@ -10,8 +10,8 @@
 #include "base/arena.hpp"
 #include "base/threads.hpp"
 #include "problem/outputs.hpp"
-#include "state/tally.hpp"
 #include "walk/double_fold.hpp"
+#include "walk/row_state.hpp"
 #include "walk/sharing.hpp"
 #include "walk/tile_scores.hpp"
 
@@ -23,6 +23,7 @@ using machine::Words;
 using problem::Question;
 using problem::Run;
 using state::TallyRows;
+using State = RowState<float>;
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 constexpr std::int64_t kMostTiles = kMostBlock / kTile;
@@ -44,46 +45,6 @@ std::size_t bytes_of(std::int64_t floats) {
   return base::rounded(static_cast<std::size_t>(floats) * sizeof(float));
 }
 
-/// The state of 64 rows and their O, with their statistics where these are wanted.
-struct RowState {
-  const state::Weighing& weighing;
-  float *state, *o;
-  TallyRows tally{};
-  std::size_t output;  // bytes
-
-  static std::size_t bytes(const Question& question, const Words& words, std::size_t output) {
-    const std::size_t line = bytes_of(kTile);
-    return bytes_of(words.weighing.lines * kTile) + base::rounded(output) +
-           (question.problem.statistics ? 4 * line + base::rounded(kTile * sizeof(std::int64_t)) : 0);
-  }
-  RowState(const Question& question, const Words& words, std::size_t output_bytes, base::Arena& arena)
-      : weighing(words.weighing),
-        state(arena.take<float>(static_cast<std::size_t>(words.weighing.lines * kTile))),
-        o(arena.take<float>(output_bytes / sizeof(float))),
-        output(output_bytes) {
-    if (!question.problem.statistics) return;
-    tally = {arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile), arena.take<float>(kTile),
-             arena.take<std::int64_t>(kTile)};
-  }
-  /// The identity, or the states that have absorbed `sinks`.
-  void start(const float* sinks = nullptr) const {
-    weighing.start(state, sinks);
-    std::fill_n(o, output / sizeof(float), 0.0f);
-    if (tally.m == nullptr) return;
-    std::fill_n(tally.m, kTile, kMinusInfinity);
-    for (float* line : {tally.l, tally.e, tally.l2}) std::fill_n(line, kTile, 0.0f);
-    std::fill_n(tally.n, kTile, 0);
-  }
-  [[nodiscard]] state::Tally tally_of(int i) const { return {tally.m[i], tally.l[i], tally.e[i], tally.l2[i], tally.n[i]}; }
-  void set_tally(int i, const state::Tally& t) const {
-    tally.m[i] = t.m;
-    tally.l[i] = t.l;
-    tally.e[i] = t.e;
-    tally.l2[i] = t.l2;
-    tally.n[i] = t.n;
-  }
-};
-
 /// What one thread needs to fold.
 struct Worker {
   TileScores scores;
@@ -92,8 +53,8 @@ struct Worker {
   void* phrase;
   std::byte *k_buffer, *v_buffer;
   std::uint8_t* seen;
-  std::span<RowState> states;  // of the tiles of a band
-  RowState part, careful;
+  std::span<State> states;  // of the tiles of a band
+  State part, careful;
   DoubleFold in_double;
 
   static std::size_t bytes(const Question& question, const Words& words, const Sharing& sharing) {
@@ -102,8 +63,8 @@ struct Worker {
     return TileScores::bytes(question, words, sharing.tiles_per_band()) + bytes_of(kTile * kTile) + bytes_of(kTile) +
            bytes_of(kTile * question.problem.value_dim) + base::rounded(sizes.weights) + base::rounded(sizes.phrase) +
            base::rounded(packed * sizes.keys) + base::rounded(packed * sizes.values) + base::rounded(kTile * kTile) +
-           base::rounded(states * sizeof(RowState)) + (states + 1) * RowState::bytes(question, words, sizes.output) +
-           RowState::bytes(question, words, bytes_of(kTile * question.problem.value_dim)) + DoubleFold::bytes(question);
+           base::rounded(states * sizeof(State)) + (states + 1) * State::bytes(question, words.weighing, sizes.output) +
+           State::bytes(question, words.weighing, bytes_of(kTile * question.problem.value_dim)) + DoubleFold::bytes(question);
   }
   Worker(const Question& question, const Words& words, const Sharing& sharing, base::Arena& arena)
       : scores(question, words, arena, sharing.tiles_per_band()),
@@ -115,10 +76,10 @@ struct Worker {
         k_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(question, words).keys)),
         v_buffer(arena.take<std::byte>(static_cast<std::size_t>(sharing.packed_tiles()) * sizes_of(question, words).values)),
         seen(arena.take<std::uint8_t>(kTile * kTile)),
-        states(arena.make<RowState>(static_cast<std::size_t>(sharing.tiles_per_band()), question, words, sizes_of(question, words).output,
-                                    arena)),
-        part(question, words, sizes_of(question, words).output, arena),
-        careful(question, words, bytes_of(kTile * question.problem.value_dim), arena),
+        states(arena.make<State>(static_cast<std::size_t>(sharing.tiles_per_band()), question, words.weighing,
+                                 sizes_of(question, words).output, arena)),
+        part(question, words.weighing, sizes_of(question, words).output, arena),
+        careful(question, words.weighing, bytes_of(kTile * question.problem.value_dim), arena),
         in_double(question, arena) {
     if (sizes_of(question, words).weights == 0) weights = s;
   }
@@ -141,7 +102,7 @@ struct Part {
 std::size_t scratch_of(const Question& question, const Words& words, const Sharing& sharing) {
   const auto workers = static_cast<std::size_t>(sharing.workers()), parts = static_cast<std::size_t>(sharing.parts());
   const std::size_t states =
-      parts * RowState::bytes(question, words, sizes_of(question, words).output) + base::rounded(parts * sizeof(RowState));
+      parts * State::bytes(question, words.weighing, sizes_of(question, words).output) + base::rounded(parts * sizeof(State));
   return workers * Worker::bytes(question, words, sharing) + base::rounded(workers * sizeof(Worker)) + states +
          base::rounded(parts * sizeof(Part));
 }
@@ -169,7 +130,7 @@ class Fold {
       const Band band = sharing_.band(index);
       for (std::int64_t n = 0; n < band.tiles; ++n) {
         w.scores.load(in_.q, band.queries(n), n);
-        start(w.states[static_cast<std::size_t>(n)], band.queries(n));
+        w.states[static_cast<std::size_t>(n)].start(question_, band.queries(n));
       }
       sharing_.each_block(band, [&](std::int64_t block) { fold_band(w, band, block); });
       for (std::int64_t n = 0; n < band.tiles; ++n) {
@@ -195,7 +156,7 @@ class Fold {
   /// the other.
   void run_split() {
     const std::span<Part> parts(arena_.take<Part>(static_cast<std::size_t>(sharing_.parts())), static_cast<std::size_t>(sharing_.parts()));
-    const std::span<RowState> states = arena_.make<RowState>(parts.size(), question_, words_, sizes_.output, arena_);
+    const std::span<State> states = arena_.make<State>(parts.size(), question_, words_.weighing, sizes_.output, arena_);
     std::size_t count = 0;
     for (std::int64_t index = 0; index < sharing_.bands(); ++index)
       sharing_.each_block(sharing_.band(index), [&](std::int64_t block) { parts[count++] = {index, block}; });
@@ -210,22 +171,14 @@ class Fold {
     });
     std::size_t next = 0;
     for (std::int64_t index = 0; index < sharing_.bands(); ++index) {
-      const RowState& state = workers_[0].states[0];
+      const State& state = workers_[0].states[0];
       const Band band = sharing_.band(index);
       const QueryTile queries = band.queries(0);
-      start(state, queries);
+      state.start(question_, queries);
       for (; next < parts.size() && parts[next].band == index; ++next) merge(state, states[next], queries.lanes());
       finish(state, queries);
       fold_in_double(workers_[0], state, band, 0);
     }
-  }
-
-  void start(const RowState& state, const QueryTile& queries) const {
-    if (!question_.has_sink()) return state.start();
-    float sinks[kTile];
-    std::fill_n(sinks, kTile, kMinusInfinity);
-    for (int i = 0; i < queries.lanes(); ++i) sinks[i] = static_cast<float>(question_.sink(queries.head(i)));
-    state.start(sinks);
   }
 
   [[nodiscard]] Block bounds(std::int64_t index) const {
@@ -269,7 +222,7 @@ class Fold {
   }
 
   /// Formulas, mask and statistics on the scores of a tile.
-  [[nodiscard]] auto alteration(Worker& w, const RowState& part, const Block& block) const {
+  [[nodiscard]] auto alteration(Worker& w, const State& part, const Block& block) const {
     return [this, &w, &part, &block](const KeyTile& tile, float* s, int first, int lanes) {
       w.scores.alter(tile.tile, block.verdicts[static_cast<std::size_t>(tile.tile - block.first)], s, first, lanes);
       if (question_.problem.statistics) state::tally(s, tile.keys, lanes, from_lane(part.tally, first));
@@ -282,7 +235,7 @@ class Fold {
   }
 
   /// Folds the visible tiles of a block into `part`.
-  void fold_block(Worker& w, const RowState& part, const Band& band, std::int64_t n, Block& block) const {
+  void fold_block(Worker& w, const State& part, const Band& band, std::int64_t n, Block& block) const {
     part.start();
     std::array<KeyTile, kMostTiles> tiles{};
     std::size_t count = 0;
@@ -314,7 +267,7 @@ class Fold {
   }
 
   /// Word by word: scores, what alters them, softmax, mix.
-  void fold_tile(Worker& w, const RowState& part, const KeyTile& tile, const machine::Alter& alter) const {
+  void fold_tile(Worker& w, const State& part, const KeyTile& tile, const machine::Alter& alter) const {
     score_tile(w, tile, alter);
     mix_tile(w, part, tile);
   }
@@ -323,7 +276,7 @@ class Fold {
     if (!words_.similarity.scores(w.scores.queries(), tile.k, {dim_, tile.keys, lanes}, w.s)) w.scores.mend(tile.tile, w.s);
     if (tile.altered) alter(tile, w.s, 0, lanes);
   }
-  void mix_tile(Worker& w, const RowState& part, const KeyTile& tile) const {
+  void mix_tile(Worker& w, const State& part, const KeyTile& tile) const {
     const int lanes = w.scores.lanes();
     words_.absorb(w.s, tile.keys, lanes, part.state, w.rescale, w.weights);
     words_.mixing.mix(w.weights, tile.v, {value_dim_, tile.keys, lanes}, w.rescale, part.o);
@@ -331,7 +284,7 @@ class Fold {
 
   /// The visible tiles of a block once more where V holds NaN or infinities, with 0 in their place: the rows that do not see them get the
   /// bits that they get where V is finite. Returns the rows that see one.
-  std::uint64_t fold_cleaned(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
+  std::uint64_t fold_cleaned(Worker& w, const State& part, const Band& band, std::int64_t n, const Block& block) const {
     const std::int64_t g = question_.layout.kv_head(band.h);
     const auto clean = [&](std::int64_t tile, machine::Operand& v) {
       return words_.mixing.clean(v_.rows(band.b, g).from(tile * kTile), w.scores.keys(tile), value_dim_, w.careful_v, v);
@@ -370,10 +323,10 @@ class Fold {
     return rows;
   }
 
-  [[nodiscard]] std::uint64_t suspects(const RowState& part, int lanes) const {
+  [[nodiscard]] std::uint64_t suspects(const State& part, int lanes) const {
     return words_.mixing.suspects(part.o, words_.weighing.begun(part.state, lanes), value_dim_, lanes);
   }
-  void adopt(const RowState& part, const RowState& exact, std::uint64_t rows) const {
+  void adopt(const State& part, const State& exact, std::uint64_t rows) const {
     for (int line = 0; line < words_.weighing.lines; ++line) {
       for (int i = 0; i < kTile; ++i) {
         if (rows >> i & 1) part.state[line * kTile + i] = exact.state[line * kTile + i];
@@ -383,7 +336,7 @@ class Fold {
   }
 
   /// Rows that met numbers which the products do not take are folded again by the careful words.
-  void mend(Worker& w, const RowState& part, const Band& band, std::int64_t n, const Block& block) const {
+  void mend(Worker& w, const State& part, const Band& band, std::int64_t n, const Block& block) const {
     const int lanes = w.scores.lanes();
     std::uint64_t rows = suspects(part, lanes);
     if (rows != 0 && words_.mixing.clean != nullptr) {
@@ -417,7 +370,7 @@ class Fold {
   }
 
   /// O of rows whose sums left f32, once more. A sum of weights that is NaN says that the row is.
-  void fold_in_double(Worker& w, const RowState& state, const Band& band, std::int64_t n) const {
+  void fold_in_double(Worker& w, const State& state, const Band& band, std::int64_t n) const {
     if (!out_.wants_o()) return;
     const QueryTile queries = band.queries(n);
     std::uint64_t rows = words_.mixing.overflown(state.o, value_dim_, queries.lanes());
@@ -427,37 +380,24 @@ class Fold {
     if (rows == 0) return;
     if (sharing_.split()) w.scores.load(in_.q, queries);
     w.scores.bind(in_.q, in_.k, queries, n);
-    w.in_double.fold(w.scores, v_, queries, band.tile(n), rows, {w.s, w.careful_v}, out_);
+    w.in_double.fold(w.scores, v_, queries, band.tile(n), rows, {w.s, w.careful_v, w.seen}, out_);
   }
 
-  void merge(const RowState& state, const RowState& part, int lanes) const {
+  void merge(const State& state, const State& part, int lanes) const {
     float a[kTile], b[kTile];
     words_.merge(state.state, part.state, lanes, a, b);
     words_.mixing.blend(state.o, a, part.o, b, value_dim_, lanes);
-    if (!question_.problem.statistics) return;
-    for (int i = 0; i < lanes; ++i) state.set_tally(i, state::Tally::merged(state.tally_of(i), part.tally_of(i)));
+    state.merge_tally(part, lanes);
   }
 
-  void finish(const RowState& state, const QueryTile& queries) const {
+  void finish(const State& state, const QueryTile& queries) const {
     float divisor[kTile], lse[kTile];
     words_.weighing.finish(state.state, queries.lanes(), divisor, lse);
-    for (std::int64_t n = 0; n < queries.heads; ++n) write_output(state.o, divisor, queries, n);
-    for (int i = 0; i < queries.lanes(); ++i) {
-      out_.lse(queries, i, lse[i]);
-      if (!question_.problem.statistics) continue;
-      const state::Tally tally = state.tally_of(i);
-      out_.maximum(queries, i, tally.maximum());
-      out_.entropy(queries, i, tally.entropy());
-      out_.effective(queries, i, tally.effective());
-      out_.visible(queries, i, tally.n);
+    for (std::int64_t n = 0; n < queries.heads && out_.wants_o(); ++n) {
+      words_.mixing.finish(state.o, divisor, value_dim_, static_cast<int>(n * queries.slots), static_cast<int>(queries.slots),
+                           out_.o(queries, queries.h + n));
     }
-  }
-
-  /// O of the n-th head of a tile.
-  void write_output(const float* o, const float* divisor, const QueryTile& queries, std::int64_t n) const {
-    if (!out_.wants_o()) return;
-    words_.mixing.finish(o, divisor, value_dim_, static_cast<int>(n * queries.slots), static_cast<int>(queries.slots),
-                         out_.o(queries, queries.h + n));
+    state.write_lines(lse, queries, out_);
   }
 
   const Question& question_;

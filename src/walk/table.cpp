@@ -1,6 +1,7 @@
 // The table of walks that compute O.
 #include "walk/classic.hpp"
 #include "walk/fold.hpp"
+#include "walk/in_double.hpp"
 #include "walk/walk.hpp"
 
 namespace heed::walk {
@@ -14,6 +15,12 @@ constexpr Walk kWalks[] = {
      .decline = fold_declines,
      .scratch = fold_scratch,
      .run = fold},
+    {.name = "double",
+     .what = "fused: as simd, in double, for f64 tensors; memory linear in T",
+     .fused = true,
+     .decline = in_double_declines,
+     .scratch = in_double_scratch,
+     .run = in_double},
     {.name = "classic",
      .what = "bmm, softmax, bmm on the whole S x S matrix; returns it when wanted",
      .every_tile = true,

@@ -1,7 +1,7 @@
 // TileScores: one thread's means to make tiles of final scores: similarity, score formulas, mask. Shared by every walk.
 //
 // bind a tile of queries, then ask for tiles of keys: S [keys, 64], keys down, queries across; hidden places are -inf.
-// The memory is some tiles of queries and two of keys (the machine's and f32), the frames of the two formulas, 64 x 64 floats and bytes.
+// The memory is some tiles of queries and two of keys (the machine's and f32), and what formulas take (tile_formulas.hpp).
 #pragma once
 
 #include <array>
@@ -9,17 +9,13 @@
 #include <span>
 
 #include "base/arena.hpp"
-#include "formula/tile.hpp"
 #include "machine/machine.hpp"
 #include "machine/words.hpp"
 #include "problem/places.hpp"
 #include "problem/question.hpp"
+#include "walk/tile_formulas.hpp"
 
 namespace heed::walk {
-
-using base::kTile;
-using formula::Verdict;
-using problem::QueryTile;
 
 class TileScores {
  public:
@@ -36,7 +32,7 @@ class TileScores {
   [[nodiscard]] int lanes() const { return lanes_; }
   [[nodiscard]] const void* queries() const { return queries_; }  ///< of the tile that is bound
   /// How many keys tile `tile` has.
-  [[nodiscard]] int keys(std::int64_t tile) const;
+  [[nodiscard]] int keys(std::int64_t tile) const { return formulas_.keys(tile); }
   /// s <- final scores of keys [64 tile, …), exact enough for any finite numbers: of queries and keys that hold a number which the
   /// products do not take, by the careful words; each score depends on its query and key alone. A Full tile pays nothing for the mask, an
   /// empty formula nothing for modifying.
@@ -49,19 +45,17 @@ class TileScores {
   /// the similarity of finite numbers is beyond f32.
   void mend(std::int64_t tile, float* s);
   /// s <- formulas and mask on scaled scores of all lanes, or of lanes [first, first + lanes) where s points at the first.
-  void alter(std::int64_t tile, Verdict verdict, float* s);
-  void alter(std::int64_t tile, Verdict verdict, float* s, int first, int lanes);
+  void alter(std::int64_t tile, Verdict verdict, float* s) { alter(tile, verdict, s, 0, lanes_); }
+  void alter(std::int64_t tile, Verdict verdict, float* s, int first, int lanes) { formulas_.alter(tile, verdict, s, first, lanes); }
   /// Whether alter() does anything to such a tile.
-  [[nodiscard]] bool alters(Verdict verdict) const { return verdict == Verdict::kPartial || !question_.formulas.score_program.empty(); }
+  [[nodiscard]] bool alters(Verdict verdict) const { return formulas_.alters(verdict); }
   /// Bit i: the products do not take query i.
   [[nodiscard]] std::uint64_t unusual_queries() const { return unusual_; }
 
  private:
   void locate(const TensorView& q, const QueryTile& queries);
-  void load_bound(std::int64_t place);
+  void load_bound(std::int64_t place, int slots);  // so many rows of a head at a time
   void bind_place(const TensorView& k, std::int64_t place);
-  void bind_formulas(int first, int lanes);
-  void modify(float* s, int keys, int first, int lanes);
   void widen_operands(std::int64_t tile);
   void mend_widened(std::int64_t tile, float* s);
   /// Scaled scores by the products, by the careful words, before alter().
@@ -70,6 +64,7 @@ class TileScores {
 
   const problem::Question& question_;
   const machine::Words& words_;
+  TileFormulas formulas_;
   std::size_t query_bytes_;
   std::byte* loaded_;              // [places] tiles of queries as the products read them
   std::uint64_t* loaded_unusual_;  // [places]
@@ -77,22 +72,13 @@ class TileScores {
   void* key_buffer_;  // one tile of keys, packed
   float* qt_;         // [D, 64], for the careful words, scaled by split_.of_query
   float* widened_;    // [64, D]
-  float* one_head_;   // [64, 64] scores of one head of several, or of some places made carefully
-  std::uint8_t* seen_;
-  formula::TileFrame mask_;
-  std::span<formula::TileFrame> scores_;  // one for each head whose scores the formula tells apart
   machine::Rows q_, k_;
-  QueryTile tile_;
   machine::ScaleSplit split_;
   std::array<std::int64_t, kTile> offsets_{};  // of the queries in q, in elements
-  std::array<std::int64_t, kTile> positions_{}, rows_{};
   std::uint64_t unusual_ = 0;
   std::int64_t b_ = 0, q_step_ = 0, q_head_ = 0;
-  int lanes_ = 0, bound_first_ = -1, bound_lanes_ = 0;
+  int lanes_ = 0;
   bool qt_loaded_ = false;
 };
-
-/// seen[j, i] = 1 where the final score is not -inf.
-void seen_from_scores(const float* s, int keys, std::uint8_t* seen);
 
 }  // namespace heed::walk

@@ -1,7 +1,7 @@
 """Runs the tool on a problem, judges what it wrote, prints a line for each check: `ok NAME …` or `FAIL NAME …`.
 
-A check fails where the tool fails (its standard error is shown), where O or L breaks the accuracy rule, where their shapes or element
-types are not those promised, and where two oracles disagree about the truth. Cost: one process and some S x S matrices per check.
+A check fails where the tool fails (its standard error is shown), where O or L breaks the accuracy rule (of float64: where they are not
+the oracle's, but for rounding), where their shapes or element types are not those promised, and where two oracles disagree about the truth. Cost: one process and some S x S matrices per check.
 """
 import argparse
 import json
@@ -21,6 +21,7 @@ from .problem import Answer, Oracle, Problem, by_hand, naive, rounding
 
 ROOT = Path(__file__).resolve().parents[3]
 AGREEMENT = 1e-10  # of two oracles in float64, relative to the largest of 1 and the values
+IN_DOUBLE = 1e-12  # of heed with an oracle, both in float64, likewise
 LONGEST = 120  # seconds for one run of the tool
 Tables = dict[str, Tensor]
 Json = dict[str, Any]
@@ -108,11 +109,12 @@ class Checks:
 def unlike_promised(problem: Problem, result: Answer) -> str:
     """What is wrong with the form of a result; empty where nothing is."""
     shape = (*problem.q.shape[:3], problem.v.shape[3])
-    dtype = torch.float16 if problem.dtype == torch.float16 else torch.float32
+    dtype = torch.float32 if problem.dtype == torch.bfloat16 else problem.dtype
+    statistic = torch.float64 if problem.dtype == torch.float64 else torch.float32
     if result.o.shape != shape or result.o.dtype != dtype:
         return f"O is {result.o.dtype} {list(result.o.shape)}, not {dtype} {list(shape)}"
-    if result.lse.shape != shape[:3] or result.lse.dtype != torch.float32:
-        return "L is not [B, Hq, Tq] of float32"
+    if result.lse.shape != shape[:3] or result.lse.dtype != statistic:
+        return f"L is {result.lse.dtype} {list(result.lse.shape)}, not {statistic} {list(shape[:3])}"
     return ""
 
 
@@ -128,6 +130,10 @@ def verdict(problem: Problem, result: Answer, truth: Answer) -> tuple[bool, str]
     apart = max(apart, difference(ours.lse, truth.lse).max().item() / largest_of_one_and(truth.lse))
     if apart > AGREEMENT:
         return False, f"the oracles disagree by {apart:.1e}: the check itself is wrong"
+    if problem.dtype == torch.float64:
+        o_error = difference(result.o, o).max().item() / largest_of_one_and(o)
+        lse_error = difference(result.lse, truth.lse).max().item() / largest_of_one_and(truth.lse)
+        return max(o_error, lse_error) <= IN_DOUBLE, f"of what is allowed: O {o_error / IN_DOUBLE:.2f}, L {lse_error / IN_DOUBLE:.2f}"
     worst, typical = judge_o(result.o.to(problem.dtype), o, naive(problem), rounding(problem), problem.dtype)  # .npy has no bf16: the file is f32
     lse = judge_lse(result.lse, truth.lse, problem.dtype)
     return max(worst, typical, lse) <= 1, f"of what is allowed: O max {worst:.2f}, O rms {typical:.2f}, L {lse:.2f}"

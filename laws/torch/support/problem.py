@@ -67,7 +67,7 @@ def draw(dtype: torch.dtype, seed: int, *, batch: int = 2, heads: tuple[int, int
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
+        return torch.randn(*shape, generator=generator, dtype=torch.float64 if dtype == torch.float64 else torch.float32)
 
     q, k = normal(batch, heads[0], lengths[0], dims[0]), normal(batch, heads[1], lengths[1], dims[0])
     v = normal(batch, heads[1], lengths[1], dims[1])

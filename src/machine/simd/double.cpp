@@ -1,12 +1,10 @@
-// The careful words that hold sums in double, for what leaves f32 although its numbers are finite: scores_again, absorb_double,
-// mix_double; and finite, which finds what to make again.
+// scores_again: scores that left f32 although their numbers are finite, once more in double; and finite, which finds what to make again.
 //
-//   S[j, i] = of_score sum_c k[j, c] Qt[c, i]   where S is not finite;   softmax state and O in double
+//   S[j, i] = of_score sum_c k[j, c] Qt[c, i]   where S is not finite
 //
-// A sum of products of f32 stays far inside double's range (2^16 products below 2^256), so order cannot matter to it. Cost: scores_again a
-// tile's worth of products in double for each vector of scores that holds one not finite; the others two to eight times their f32 words.
-// Numerics: relative error 2^-53 a step, exp to 1 unit in the last place of double; scores are rounded once to f32, which holds scores:
-// formulas, census and L see the same. Checked: double_test.cpp.
+// A sum of products of f32 stays far inside double's range (2^16 products below 2^256), so order cannot matter to it. Cost: a tile's worth
+// of products in double for each vector of scores that holds one not finite. Numerics: relative error 2^-53 a step; scores are rounded
+// once to f32, which holds scores: formulas, census and L see the same. Checked: double_test.cpp.
 #include <cstdint>
 #include <limits>
 
@@ -17,7 +15,6 @@
 #define HWY_TARGET_INCLUDE "machine/simd/double.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target.h, so that it is compiled for each target.
-#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -76,56 +73,6 @@ void ScoresAgain(const float* qt, const float* k, std::int64_t k_stride, int dim
   }
 }
 
-/// exp(x) for x <= 0, -inf included; NaN stays.
-HWY_INLINE VD exp_in_double(VD x) {
-  const DD d;
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
-}
-
-void AbsorbDouble(const float* s, int keys, int lanes, const DoubleRows& state, double* rescale, double* p) {
-  const DD d;
-  const DHalf half;
-  const VD nothing = hn::Set(d, -std::numeric_limits<double>::infinity());
-  for (int lane = 0; lane < lanes; lane += static_cast<int>(hn::Lanes(d))) {
-    const auto score = [&](int j) { return hn::PromoteTo(d, hn::LoadU(half, s + std::int64_t{64} * j + lane)); };
-    const VD before = hn::LoadU(d, state.m + lane);
-    VD m = before;
-    for (int j = 0; j < keys; ++j) m = hn::Max(score(j), m);
-    const VD base = hn::IfThenZeroElse(hn::Eq(m, nothing), m);
-    VD sum = hn::Zero(d);
-    for (int j = 0; j < keys; ++j) {
-      const VD weight = exp_in_double(hn::Sub(score(j), base));
-      sum = hn::Add(sum, weight);
-      hn::StoreU(weight, d, p + std::int64_t{64} * j + lane);
-    }
-    // m = before gives exactly 1, also for a row that has seen nothing.
-    const VD shrink = hn::IfThenElse(hn::Eq(m, before), hn::Set(d, 1.0), exp_in_double(hn::Sub(before, base)));
-    hn::StoreU(shrink, d, rescale + lane);
-    hn::StoreU(m, d, state.m + lane);
-    hn::StoreU(hn::MulAdd(hn::LoadU(d, state.l + lane), shrink, sum), d, state.l + lane);
-  }
-}
-
-void MixDouble(const double* p, const float* s, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
-               const double* rescale, double* o) {
-  const DD d;
-  const DHalf half;
-  const VD nothing = hn::Set(d, -std::numeric_limits<double>::infinity());
-  for (int lane = 0; lane < lanes; lane += static_cast<int>(hn::Lanes(d))) {
-    for (int c = 0; c < value_dim; ++c) {
-      VD sum = hn::Zero(d);
-      for (int j = 0; j < keys; ++j) {
-        const std::int64_t at = std::int64_t{64} * j + lane;
-        const auto seen = hn::Ne(hn::PromoteTo(d, hn::LoadU(half, s + at)), nothing);
-        const VD value = hn::Set(d, static_cast<double>(v[j * v_stride + c]));
-        sum = hn::IfThenElse(seen, hn::MulAdd(value, hn::LoadU(d, p + at), sum), sum);
-      }
-      double* const place = o + std::int64_t{64} * c + lane;
-      hn::StoreU(hn::MulAdd(hn::LoadU(d, place), hn::LoadU(d, rescale + lane), sum), d, place);
-    }
-  }
-}
-
 }  // namespace heed::machine::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -133,8 +80,6 @@ HWY_AFTER_NAMESPACE();
 namespace heed::machine {
 HWY_EXPORT(Finite);
 HWY_EXPORT(ScoresAgain);
-HWY_EXPORT(AbsorbDouble);
-HWY_EXPORT(MixDouble);
 bool scale(float factor, bool all, int keys, int lanes, float* s) {
   if (factor == 1) return all;
   for (int j = 0; j < keys; ++j) {
@@ -147,13 +92,6 @@ bool finite(const float* s, int keys, int lanes) {
 }
 void scores_again(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float of_score, float* s) {
   HWY_DYNAMIC_DISPATCH(ScoresAgain)(qt, k, k_stride, dim, keys, lanes, of_score, s);
-}
-void absorb_double(const float* s, int keys, int lanes, const DoubleRows& state, double* rescale, double* p) {
-  HWY_DYNAMIC_DISPATCH(AbsorbDouble)(s, keys, lanes, state, rescale, p);
-}
-void mix_double(const double* p, const float* s, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
-                const double* rescale, double* o) {
-  HWY_DYNAMIC_DISPATCH(MixDouble)(p, s, v, v_stride, value_dim, keys, lanes, rescale, o);
 }
 }  // namespace heed::machine
 #endif

@@ -1,4 +1,4 @@
-// finite, scores_again, absorb_double, mix_double against plain loops in double; for every instruction set.
+// finite and scores_again against plain loops in double; for every instruction set.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -14,7 +14,6 @@ namespace heed::machine {
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr double kNothing = -std::numeric_limits<double>::infinity();
 constexpr int kSomeLanes[] = {1, 3, 16, 17, 33, 64};
 constexpr int kSomeKeys[] = {1, 5, 64};
 
@@ -87,64 +86,6 @@ TEST_P(DoubleWord, ScoresAgainRoundsTheSumInDoubleOnce) {
           EXPECT_NEAR(wide(got), wide(rounded), 0x1p-22 * std::fabs(sum)) << j << " " << i;
       }
     }
-  }
-}
-
-/// The state of one row by plain loops.
-struct Row {
-  double m = kNothing, l = 0;
-  std::vector<double> o;
-};
-
-TEST_P(DoubleWord, AbsorbAndMixAreTheSoftmaxInDouble) {
-  constexpr int kValueDim = 5;
-  for (const int lanes : kSomeLanes) {
-    for (const int keys : kSomeKeys) {
-      std::vector<double> m(kTile, kNothing), l(kTile, 0), o(kValueDim * kTile, 0), rescale(kTile), p(kTile * kTile);
-      std::vector<Row> rows(static_cast<std::size_t>(lanes));
-      for (Row& row : rows) row.o.assign(kValueDim, 0);
-      for (int tile = 0; tile < 3; ++tile) {
-        std::vector<float> s = draw(kTile * kTile), v = draw(kTile * kValueDim);
-        for (float& value : v) value *= 3e38F / 8;
-        for (float& score : s) score *= tile == 1 ? 1e4F : 3;
-        for (int j = 0; j < keys; j += 3) {
-          std::fill_n(s.begin() + j * kTile, kTile, -kInf);  // a hidden key, whose V holds what it likes
-          v[static_cast<std::size_t>(j * kValueDim)] = std::nanf("");
-        }
-        for (int i = 0; i < lanes; ++i) {
-          Row& row = rows[static_cast<std::size_t>(i)];
-          for (int j = 0; j < keys; ++j) {
-            const double score = wide(s[at(j, i)]);
-            if (score == kNothing) continue;
-            const double top = std::max(row.m, score), a = std::exp(row.m - top), b = std::exp(score - top);
-            row.l = row.l * a + b;
-            for (int c = 0; c < kValueDim; ++c) {
-              double& sum = row.o[static_cast<std::size_t>(c)];
-              sum = sum * a + b * wide(v[static_cast<std::size_t>(j * kValueDim + c)]);
-            }
-            row.m = top;
-          }
-        }
-        machine::absorb_double(s.data(), keys, lanes, {m.data(), l.data(), o.data()}, rescale.data(), p.data());
-        machine::mix_double(p.data(), s.data(), v.data(), kValueDim, kValueDim, keys, lanes, rescale.data(), o.data());
-      }
-      for (int i = 0; i < lanes; ++i) {
-        const Row& row = rows[static_cast<std::size_t>(i)];
-        EXPECT_EQ(m[at(0, i)], row.m);
-        EXPECT_NEAR(l[at(0, i)], row.l, 0x1p-48 * row.l);
-        for (int c = 0; c < kValueDim; ++c) EXPECT_NEAR(o[at(c, i)], row.o[static_cast<std::size_t>(c)], 0x1p-40 * 1e38) << i;
-      }
-    }
-  }
-}
-
-TEST_P(DoubleWord, NaNAndInfinityMakeTheirRowNaN) {
-  for (const float bad : {std::nanf(""), kInf}) {
-    std::vector<float> s(kTile * kTile, 0.5F);
-    s[at(3, 20)] = bad;
-    std::vector<double> m(kTile, kNothing), l(kTile, 0), rescale(kTile), p(kTile * kTile);
-    machine::absorb_double(s.data(), 5, kTile, {m.data(), l.data(), nullptr}, rescale.data(), p.data());
-    for (int i = 0; i < kTile; ++i) EXPECT_EQ(std::isnan(l[at(0, i)]), i == 20) << bad;
   }
 }
 

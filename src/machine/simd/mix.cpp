@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/targets.hpp"
+#include "machine/double.hpp"
 #include "machine/simd/simd.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -16,41 +17,31 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::machine::HWY_NAMESPACE {
 
 void Mix(const float* p, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes, const float* rescale, float* o) {
-  outer({.a = v, .a_k = v_stride, .a_m = 1, .b = p, .count = keys, .c = o, .rescale = rescale}, value_dim, lanes);
+  outer(Outer<float>{.a = v, .a_k = v_stride, .a_m = 1, .b = p, .count = keys, .c = o, .rescale = rescale}, value_dim, lanes);
 }
 
 void MixCareful(const float* p, const std::uint8_t* seen, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
                 const float* rescale, float* o) {
-  const DF d;
-  const hn::Rebind<std::uint8_t, DF> d8;
-  const hn::RebindToSigned<DF> di;
-  const int width = static_cast<int>(hn::Lanes(d));
-  for (int c = 0; c < value_dim; ++c) {
-    for (int lane = 0; lane < lanes; lane += width) {
-      float* const place = o + c * 64 + lane;
-      hn::Vec<DF> sum[1][1] = {{hn::Zero(d)}}, sums[1][1] = {{hn::Zero(d)}};
-      for (int j = 0; j < keys; ++j) {
-        end_chain(d, j, sum, sums);  // as Mix does: rows that see no harm keep their bits
-        const auto visible = hn::RebindMask(d, hn::Ne(hn::PromoteTo(di, hn::LoadU(d8, seen + j * 64 + lane)), hn::Zero(di)));
-        const auto more = hn::MulAdd(hn::Set(d, v[j * v_stride + c]), hn::LoadU(d, p + j * 64 + lane), sum[0][0]);
-        sum[0][0] = hn::IfThenElse(visible, more, sum[0][0]);
-      }
-      if constexpr (kChain != 0) sum[0][0] = hn::Add(sums[0][0], sum[0][0]);
-      hn::StoreU(hn::MulAdd(hn::LoadU(d, place), hn::LoadU(d, rescale + lane), sum[0][0]), d, place);
-    }
-  }
+  outer_of_seen(Outer<float>{.a = v, .a_k = v_stride, .a_m = 1, .b = p, .count = keys, .c = o, .rescale = rescale}, seen, value_dim, lanes);
 }
 
-void Blend(float* o, const float* a, const float* part, const float* b, int value_dim, int lanes) {
-  const DF d;
+template <class F>
+void blend_rows(F* o, const F* a, const F* part, const F* b, int value_dim, int lanes) {
+  const typename Outer<F>::D d;
   const int width = static_cast<int>(hn::Lanes(d));
   for (int lane = 0; lane < lanes; lane += width) {
     const auto of_o = hn::LoadU(d, a + lane), of_part = hn::LoadU(d, b + lane);
     for (std::int64_t c = 0; c < value_dim; ++c) {
-      float* const place = o + c * 64 + lane;
+      F* const place = o + c * 64 + lane;
       hn::StoreU(hn::MulAdd(hn::LoadU(d, part + c * 64 + lane), of_part, hn::Mul(hn::LoadU(d, place), of_o)), d, place);
     }
   }
+}
+void Blend(float* o, const float* a, const float* part, const float* b, int value_dim, int lanes) {
+  blend_rows(o, a, part, b, value_dim, lanes);
+}
+void BlendDouble(double* o, const double* a, const double* part, const double* b, int value_dim, int lanes) {
+  blend_rows(o, a, part, b, value_dim, lanes);
 }
 
 }  // namespace heed::machine::HWY_NAMESPACE
@@ -61,6 +52,7 @@ namespace heed::machine {
 HWY_EXPORT(Mix);
 HWY_EXPORT(MixCareful);
 HWY_EXPORT(Blend);
+HWY_EXPORT(BlendDouble);
 void mix(const float* p, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes, const float* rescale, float* o) {
   HWY_DYNAMIC_DISPATCH(Mix)(p, v, v_stride, value_dim, keys, lanes, rescale, o);
 }
@@ -70,6 +62,9 @@ void mix_careful(const float* p, const std::uint8_t* seen, const float* v, std::
 }
 void blend(float* o, const float* a, const float* part, const float* b, int value_dim, int lanes) {
   HWY_DYNAMIC_DISPATCH(Blend)(o, a, part, b, value_dim, lanes);
+}
+void blend(double* o, const double* a, const double* part, const double* b, int value_dim, int lanes) {
+  HWY_DYNAMIC_DISPATCH(BlendDouble)(o, a, part, b, value_dim, lanes);
 }
 }  // namespace heed::machine
 #endif

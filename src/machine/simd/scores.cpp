@@ -14,18 +14,21 @@
 HWY_BEFORE_NAMESPACE();
 namespace heed::machine::HWY_NAMESPACE {
 
+using DF = Outer<float>::D;
+
 /// 0, or NaN once a sum was not finite.
 struct Looked {
   hn::Vec<DF> even, odd;
-  HWY_INLINE void see(hn::Vec<DF> sum, int row) {
+  HWY_INLINE hn::Vec<DF> take(hn::Vec<DF> sum, int row) {
     auto& nothing = row % 2 == 0 ? even : odd;
     nothing = hn::MulAdd(sum, hn::Zero(DF()), nothing);
+    return sum;
   }
 };
 
 bool Scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s) {
   Looked look{hn::Zero(DF()), hn::Zero(DF())};
-  outer({.a = k, .a_k = 1, .a_m = k_stride, .b = qt, .count = dim, .c = s, .rescale = nullptr}, keys, lanes, look);
+  outer(Outer<float>{.a = k, .a_k = 1, .a_m = k_stride, .b = qt, .count = dim, .c = s, .rescale = nullptr}, keys, lanes, look);
   return hn::AllFalse(DF(), hn::IsNaN(hn::Add(look.even, look.odd)));
 }
 

@@ -1,0 +1,82 @@
+// RowState: what is kept of the 64 rows of a tile of queries: the weighing's state, O, and their statistics where these are wanted; its
+// memory, its start, its end. F: float, or double of f64 tensors. O is the mixing's own where F is float; [Dv, 64] where it is double.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "base/arena.hpp"
+#include "base/tile.hpp"
+#include "problem/outputs.hpp"
+#include "problem/question.hpp"
+#include "state/tally.hpp"
+#include "state/weighing.hpp"
+
+namespace heed::walk {
+
+using base::kTile;
+using problem::QueryTile;
+
+template <class F>
+struct RowState {
+  const state::WeighingOf<F>& weighing;
+  F *state, *o;
+  state::TallyRowsOf<F> tally{};
+  std::size_t output;  // bytes
+
+  static std::size_t bytes(const problem::Question& question, const state::WeighingOf<F>& weighing, std::size_t output) {
+    const std::size_t line = base::rounded(kTile * sizeof(F));
+    return base::rounded(static_cast<std::size_t>(weighing.lines * kTile) * sizeof(F)) + base::rounded(output) +
+           (question.problem.statistics ? 4 * line + base::rounded(kTile * sizeof(std::int64_t)) : 0);
+  }
+  RowState(const problem::Question& question, const state::WeighingOf<F>& by, std::size_t output_bytes, base::Arena& arena)
+      : weighing(by),
+        state(arena.take<F>(static_cast<std::size_t>(by.lines * kTile))),
+        o(arena.take<F>(output_bytes / sizeof(F))),
+        output(output_bytes) {
+    if (!question.problem.statistics) return;
+    tally = {arena.take<F>(kTile), arena.take<F>(kTile), arena.take<F>(kTile), arena.take<F>(kTile), arena.take<std::int64_t>(kTile)};
+  }
+
+  /// The identity, or the states that have absorbed `sinks`.
+  void start(const F* sinks = nullptr) const {
+    weighing.start(state, sinks);
+    std::fill_n(o, output / sizeof(F), F{0});
+    if (tally.m == nullptr) return;
+    std::fill_n(tally.m, kTile, -std::numeric_limits<F>::infinity());
+    for (F* line : {tally.l, tally.e, tally.l2}) std::fill_n(line, kTile, F{0});
+    std::fill_n(tally.n, kTile, 0);
+  }
+  /// The identity, or the sinks of these rows.
+  void start(const problem::Question& question, const QueryTile& queries) const {
+    if (!question.has_sink()) return start();
+    F sinks[kTile];
+    std::fill_n(sinks, kTile, -std::numeric_limits<F>::infinity());
+    for (int i = 0; i < queries.lanes(); ++i) sinks[i] = static_cast<F>(question.sink(queries.head(i)));
+    start(sinks);
+  }
+
+  [[nodiscard]] state::TallyOf<F> tally_of(int i) const { return {tally.m[i], tally.l[i], tally.e[i], tally.l2[i], tally.n[i]}; }
+  void set_tally(int i, const state::TallyOf<F>& t) const {
+    tally.m[i] = t.m;
+    tally.l[i] = t.l;
+    tally.e[i] = t.e;
+    tally.l2[i] = t.l2;
+    tally.n[i] = t.n;
+  }
+  void merge_tally(const RowState& part, int lanes) const {
+    if (tally.m == nullptr) return;
+    for (int i = 0; i < lanes; ++i) set_tally(i, state::TallyOf<F>::merged(tally_of(i), part.tally_of(i)));
+  }
+
+  /// L and the statistics of the rows.
+  void write_lines(const F* lse, const QueryTile& queries, const problem::RowWriter& out) const {
+    for (int i = 0; i < queries.lanes(); ++i) {
+      out.lse(queries, i, lse[i]);
+      if (tally.m != nullptr) out.statistics(queries, i, tally_of(i));
+    }
+  }
+};
+
+}  // namespace heed::walk
