@@ -54,7 +54,8 @@ void take_census(const Plan& plan, const TensorView& q, const TensorView& k, con
     to.top_keys = made(results.top_keys, !wanted.top_rows.empty(), "the strongest keys", DType::kI64, shape);
     to.top_weights = made(results.top_weights, !wanted.top_rows.empty(), "their weights", DType::kF32, shape);
   };
-  CensusOutputs outputs{.rows = wanted.rows};
+  const TensorView norms = results.norms.shape().rank() == 4 ? results.norms.view() : TensorView();
+  CensusOutputs outputs{.rows = wanted.rows, .norms = norms};
   outputs.received = made(results.received, wanted.received, "received mass", DType::kF32, keys);
   outputs.seen_by = made(results.seen_by, wanted.seen_by, "the counts of queries", DType::kI64, keys);
   outputs.map = made(results.map, wanted.map_rows > 0, "maps", DType::kF32, {p.batch, p.heads, wanted.map_rows, wanted.map_columns});
@@ -62,7 +63,7 @@ void take_census(const Plan& plan, const TensorView& q, const TensorView& k, con
   if (together) take_top(outputs);
   census(plan, q, k, {}, outputs);
   if (together || wanted.top_rows.empty()) return;
-  CensusOutputs top;
+  CensusOutputs top{.norms = norms};
   take_top(top);
   census(plan, q, k, {}, top);
 }
@@ -101,7 +102,9 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted, co
       .entropy = made(results.entropy, wanted.statistics, "entropy", statistic, rows),
       .effective = made(results.effective, wanted.statistics, "effective keys", statistic, rows),
       .visible = made(results.visible, wanted.visible, "counts of keys", DType::kI64, rows),
-      .weights = made(results.square, wanted.square, "the S x S weights", statistic, {p.batch, p.heads, p.queries, p.keys})};
+      .weights = made(results.square, wanted.square, "the S x S weights", statistic, {p.batch, p.heads, p.queries, p.keys}),
+      .norms = made(results.norms, p.statistics && wanted.census() && p.dtype != DType::kF64, "norms of rows", DType::kF32,
+                    {p.batch, p.heads, p.queries, 2})};
   {
     require_scratch(plan);
     const Progress progress(bar.what, bar.seconds > 0 ? bar.seconds : seconds_for_bar(plan));

@@ -33,6 +33,7 @@ struct Results {
   Tensor o;                                     ///< [B, Hq, Tq, Dv], of the inputs' dtype; f32 for bf16
   Tensor lse;                                   ///< [B, Hq, Tq], like the next four
   Tensor entropy, effective, maximum, visible;  ///< visible in i64
+  Tensor norms;                                 ///< [B, Hq, Tq, 2]: what census takes from a run with statistics
   Tensor square;                                ///< [B, Hq, Tq, Tk]
   Tensor received, seen_by;                     ///< [B, Hq, Tk]; seen_by in i64
   Tensor map;                                   ///< [B, Hq, R, C]
