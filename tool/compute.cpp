@@ -43,9 +43,10 @@ TensorSpan made(Tensor& tensor, bool wanted, const char* what, DType dtype, cons
 /// The census of a plan that has one.
 void take_census(const Plan& plan, const TensorView& q, const TensorView& k, const Wanted& wanted, Results& results) {
   const Problem& p = plan.problem();
-  const Dims keys{p.batch, p.heads, p.keys};
+  const std::int64_t heads = wanted.heads.empty() ? p.heads : static_cast<std::int64_t>(wanted.heads.size());
+  const Dims keys{p.batch, heads, p.keys};
   const auto rows = [&](const std::vector<std::int64_t>& of, std::int64_t last) {
-    return Dims{p.batch, p.heads, static_cast<std::int64_t>(of.size()), last};
+    return Dims{p.batch, heads, static_cast<std::int64_t>(of.size()), last};
   };
   const bool together = wanted.rows.empty() || wanted.rows == wanted.top_rows;
   const auto take_top = [&](CensusOutputs& to) {
@@ -55,15 +56,15 @@ void take_census(const Plan& plan, const TensorView& q, const TensorView& k, con
     to.top_weights = made(results.top_weights, !wanted.top_rows.empty(), "their weights", DType::kF32, shape);
   };
   const TensorView norms = results.norms.shape().rank() == 4 ? results.norms.view() : TensorView();
-  CensusOutputs outputs{.rows = wanted.rows, .norms = norms};
+  CensusOutputs outputs{.rows = wanted.rows, .heads = wanted.heads, .norms = norms};
   outputs.received = made(results.received, wanted.received, "received mass", DType::kF32, keys);
   outputs.seen_by = made(results.seen_by, wanted.seen_by, "the counts of queries", DType::kI64, keys);
-  outputs.map = made(results.map, wanted.map_rows > 0, "maps", DType::kF32, {p.batch, p.heads, wanted.map_rows, wanted.map_columns});
+  outputs.map = made(results.map, wanted.map_rows > 0, "maps", DType::kF32, {p.batch, heads, wanted.map_rows, wanted.map_columns});
   outputs.weights = made(results.weights, !wanted.rows.empty(), "chosen rows", DType::kF32, rows(wanted.rows, p.keys));
   if (together) take_top(outputs);
   census(plan, q, k, {}, outputs);
   if (together || wanted.top_rows.empty()) return;
-  CensusOutputs top{.norms = norms};
+  CensusOutputs top{.heads = wanted.heads, .norms = norms};
   take_top(top);
   census(plan, q, k, {}, top);
 }

@@ -21,6 +21,7 @@ struct Wanted {
   bool square = false;                         ///< P itself; the plan must have weights
   bool received = false, seen_by = false;      ///< of each key
   std::int64_t map_rows = 0, map_columns = 0;  ///< 0: no maps
+  std::vector<std::int64_t> heads{};           ///< those that what follows and keys() are of; empty: all
   std::vector<std::int64_t> rows{};            ///< their weights
   std::vector<std::int64_t> top_rows{};        ///< their strongest keys
   std::int64_t top = 0;                        ///< so many of them
