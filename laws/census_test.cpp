@@ -85,6 +85,46 @@ TEST(Census, NeighboursChangeNoBit) {
   }
 }
 
+/// A run with statistics leaves the norms that census would make, bit for bit: blocks, sinks, masks, formulas, single and several heads to
+/// a tile; every row has one.
+TEST(Census, NormsOfTheRunChangeNoBit) {
+  std::int64_t known = 0;
+  for (const Case& of : census_cases({.heads = 2, .kv_heads = 1, .queries = 70, .keys = 2200, .dim = 16, .value_dim = 8})) {
+    const Draw draw(of);
+    for (const std::string& kernel : fast_kernels()) {
+      if (kernel == "classic") continue;
+      EXPECT_EQ(norms_violation(draw, kernel, known), "") << kernel << ": " << of.text();
+      EXPECT_EQ(known, 140) << kernel << ": " << of.text();
+    }
+  }
+  for (const Case& of : census_cases({.heads = 4, .kv_heads = 2, .queries = 2, .keys = 2200, .dim = 16, .value_dim = 8})) {
+    EXPECT_EQ(norms_violation(Draw(of), "decode", known), "") << of.text();
+    EXPECT_EQ(known, 8) << of.text();
+    if (of.dtype == DType::kF32) continue;
+    EXPECT_EQ(norms_violation(Draw(of), "reference", known), "") << of.text();
+    EXPECT_EQ(known, 0) << of.text();
+  }
+}
+
+/// Rows that met numbers which the products do not take may have been folded again: their norms are made anew.
+TEST(Census, NormsOfRowsThatMetUnusualNumbers) {
+  std::vector<std::string> all = fast_kernels();
+  all.emplace_back("decode");
+  std::erase(all, "classic");
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    for (const double bad : {std::nan(""), HUGE_VAL, 1e-39}) {
+      for (Tensor Draw::*store : {&Draw::q_store, &Draw::k_store, &Draw::v_store}) {
+        Draw draw(
+            {.heads = 2, .kv_heads = 1, .queries = 4, .keys = 150, .dim = 64, .value_dim = 64, .dtype = dtype, .mask = "(q + k) % 3 != 0"});
+        const std::int64_t row = store == &Draw::q_store ? 2 : 70;
+        for (std::int64_t c = 0; c < 3; ++c) store_real((draw.*store).span(), row * 64 + c, bad);
+        std::int64_t known = 0;
+        for (const std::string& kernel : all) EXPECT_EQ(norms_violation(draw, kernel, known), "") << kernel << " " << bad << name_of(dtype);
+      }
+    }
+  }
+}
+
 /// The keys of a plan as a part of more: with L of all keys the weights are shares of the whole.
 TEST(Census, PartsShareTheWhole) {
   const Draw draw({.heads = 1, .kv_heads = 1, .queries = 30, .keys = 200, .dim = 16, .value_dim = 16});

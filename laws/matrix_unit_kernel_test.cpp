@@ -153,6 +153,14 @@ TEST_F(MatrixUnitKernel, CensusRowsSumToOne) {
     EXPECT_EQ(census_violation(Draw(of), "amx"), "") << of.text();
 }
 
+TEST_F(MatrixUnitKernel, NormsOfTheRunChangeNoBitOfCensus) {
+  std::int64_t known = 0;
+  for (const Case& of : census_cases({.heads = 1, .kv_heads = 1, .queries = 20, .keys = 100, .dim = 40, .value_dim = 8})) {
+    EXPECT_EQ(norms_violation(Draw(of), "amx", known), "") << of.text();
+    EXPECT_EQ(known, 20) << of.text();
+  }
+}
+
 TEST_F(MatrixUnitKernel, OtherQueriesDoNotChangeBits) {
   for (const DType dtype : kDtypes) {
     const Draw draw({.heads = 1, .kv_heads = 1, .queries = 100, .keys = 100, .dim = 48, .value_dim = 16, .dtype = dtype, .mask = "causal"});

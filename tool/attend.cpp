@@ -22,7 +22,7 @@ namespace {
 
 struct AttendOptions : ProblemOptions {
   std::map<std::string, std::string> files;  ///< of kFiles, by option
-  std::string map, map_size, rows;
+  std::string map, map_size, rows, heads;
   std::int64_t top = 0;
   bool stats = false;
   [[nodiscard]] bool writes(const std::string& option) const { return files.contains(option); }
@@ -71,8 +71,29 @@ std::vector<std::int64_t> rows_given(const AttendOptions& options, const Problem
   return rows;
 }
 
-/// The rows whose strongest keys are told: those of --rows, for --top the last where none are given.
+/// Some heads, for files of what has a number per key of each head; a report speaks of all heads.
+std::vector<std::int64_t> heads_given(const AttendOptions& options, const Problem& problem) {
+  if (options.heads.empty()) return {};
+  if (options.stats || (!options.map.empty() && !names_array(options.map)))
+    throw Error(
+        {"a report and a picture show all heads", "--heads", "files of numbers", options.stats ? "--stats" : "--map " + options.map});
+  const bool any = !options.map.empty() || options.writes("--received") || options.writes("--seen-by") || options.writes("--top-keys") ||
+                   options.writes("--top-weights") || (options.writes("--weights") && !options.rows.empty());
+  if (!any) {
+    throw Error({"heads of nothing", "--heads",
+                 "--received, --seen-by, --map FILE.npy, --top-keys, --top-weights, or --weights with --rows", "none of them"});
+  }
+  std::vector<std::int64_t> heads = integers_from("--heads", options.heads);
+  for (const std::int64_t head : heads) {
+    if (head < 0 || head >= problem.heads)
+      throw Error({"no such head", "--heads", "0 to " + std::to_string(problem.heads - 1), std::to_string(head)});
+  }
+  return heads;
+}
+
+/// The rows whose strongest keys are told: those of --rows, for --top the last where none are given. None where --heads picks heads.
 std::vector<std::int64_t> told_rows(const AttendOptions& options, const Problem& problem) {
+  if (!options.heads.empty()) return {};
   if (!options.rows.empty()) return rows_given(options, problem);
   if (options.top == 0 || problem.queries == 0) return {};
   return {problem.queries - 1};
@@ -118,8 +139,9 @@ Wanted wanted_by(const AttendOptions& options, const Problem& problem) {
     wanted.top_rows.resize(static_cast<std::size_t>(problem.queries));
     std::iota(wanted.top_rows.begin(), wanted.top_rows.end(), std::int64_t{0});
   } else {
-    wanted.top_rows = told_rows(options, problem);
+    wanted.top_rows = written ? rows_given(options, problem) : told_rows(options, problem);
   }
+  wanted.heads = heads_given(options, problem);
   if (!written) wanted.top = std::min(wanted.top, problem.keys);
   return wanted;
 }
@@ -295,6 +317,11 @@ void add_attend(CLI::App& app, Task& task) {
   verb->add_option("--rows", options->rows,
                    "query indices for --top, --weights, --top-keys and --top-weights; default: all, for --top the last")
       ->type_name("I,J,...")
+      ->group(kOutputGroup);
+  verb->add_option("--heads", options->heads,
+                   "of these query heads alone, in this order: the files of --received, --seen-by, --map, --top-keys, --top-weights and "
+                   "--weights with --rows")
+      ->type_name("H,H,...")
       ->group(kOutputGroup);
   verb->add_flag("--stats", options->stats, "per head: mean entropy, effective keys, the key that receives most")->group(kOutputGroup);
   verb->footer(kExamples);

@@ -43,9 +43,10 @@ TensorSpan made(Tensor& tensor, bool wanted, const char* what, DType dtype, cons
 /// The census of a plan that has one.
 void take_census(const Plan& plan, const TensorView& q, const TensorView& k, const Wanted& wanted, Results& results) {
   const Problem& p = plan.problem();
-  const Dims keys{p.batch, p.heads, p.keys};
+  const std::int64_t heads = wanted.heads.empty() ? p.heads : static_cast<std::int64_t>(wanted.heads.size());
+  const Dims keys{p.batch, heads, p.keys};
   const auto rows = [&](const std::vector<std::int64_t>& of, std::int64_t last) {
-    return Dims{p.batch, p.heads, static_cast<std::int64_t>(of.size()), last};
+    return Dims{p.batch, heads, static_cast<std::int64_t>(of.size()), last};
   };
   const bool together = wanted.rows.empty() || wanted.rows == wanted.top_rows;
   const auto take_top = [&](CensusOutputs& to) {
@@ -54,15 +55,16 @@ void take_census(const Plan& plan, const TensorView& q, const TensorView& k, con
     to.top_keys = made(results.top_keys, !wanted.top_rows.empty(), "the strongest keys", DType::kI64, shape);
     to.top_weights = made(results.top_weights, !wanted.top_rows.empty(), "their weights", DType::kF32, shape);
   };
-  CensusOutputs outputs{.rows = wanted.rows};
+  const TensorView norms = results.norms.shape().rank() == 4 ? results.norms.view() : TensorView();
+  CensusOutputs outputs{.rows = wanted.rows, .heads = wanted.heads, .norms = norms};
   outputs.received = made(results.received, wanted.received, "received mass", DType::kF32, keys);
   outputs.seen_by = made(results.seen_by, wanted.seen_by, "the counts of queries", DType::kI64, keys);
-  outputs.map = made(results.map, wanted.map_rows > 0, "maps", DType::kF32, {p.batch, p.heads, wanted.map_rows, wanted.map_columns});
+  outputs.map = made(results.map, wanted.map_rows > 0, "maps", DType::kF32, {p.batch, heads, wanted.map_rows, wanted.map_columns});
   outputs.weights = made(results.weights, !wanted.rows.empty(), "chosen rows", DType::kF32, rows(wanted.rows, p.keys));
   if (together) take_top(outputs);
   census(plan, q, k, {}, outputs);
   if (together || wanted.top_rows.empty()) return;
-  CensusOutputs top;
+  CensusOutputs top{.heads = wanted.heads, .norms = norms};
   take_top(top);
   census(plan, q, k, {}, top);
 }
@@ -101,7 +103,9 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted, co
       .entropy = made(results.entropy, wanted.statistics, "entropy", statistic, rows),
       .effective = made(results.effective, wanted.statistics, "effective keys", statistic, rows),
       .visible = made(results.visible, wanted.visible, "counts of keys", DType::kI64, rows),
-      .weights = made(results.square, wanted.square, "the S x S weights", statistic, {p.batch, p.heads, p.queries, p.keys})};
+      .weights = made(results.square, wanted.square, "the S x S weights", statistic, {p.batch, p.heads, p.queries, p.keys}),
+      .norms = made(results.norms, p.statistics && wanted.census() && p.dtype != DType::kF64, "norms of rows", DType::kF32,
+                    {p.batch, p.heads, p.queries, 2})};
   {
     require_scratch(plan);
     const Progress progress(bar.what, bar.seconds > 0 ? bar.seconds : seconds_for_bar(plan));

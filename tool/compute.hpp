@@ -21,6 +21,7 @@ struct Wanted {
   bool square = false;                         ///< P itself; the plan must have weights
   bool received = false, seen_by = false;      ///< of each key
   std::int64_t map_rows = 0, map_columns = 0;  ///< 0: no maps
+  std::vector<std::int64_t> heads{};           ///< those that what follows and keys() are of; empty: all
   std::vector<std::int64_t> rows{};            ///< their weights
   std::vector<std::int64_t> top_rows{};        ///< their strongest keys
   std::int64_t top = 0;                        ///< so many of them
@@ -33,6 +34,7 @@ struct Results {
   Tensor o;                                     ///< [B, Hq, Tq, Dv], of the inputs' dtype; f32 for bf16
   Tensor lse;                                   ///< [B, Hq, Tq], like the next four
   Tensor entropy, effective, maximum, visible;  ///< visible in i64
+  Tensor norms;                                 ///< [B, Hq, Tq, 2]: what census takes from a run with statistics
   Tensor square;                                ///< [B, Hq, Tq, Tk]
   Tensor received, seen_by;                     ///< [B, Hq, Tk]; seen_by in i64
   Tensor map;                                   ///< [B, Hq, R, C]

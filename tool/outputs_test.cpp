@@ -106,6 +106,28 @@ TEST_F(OutputsTest, WhatKeysGetIsTheLibrarys) {
   EXPECT_EQ(to_text(read("K.npy").shape()), to_text(Dims{kB, kH, 1, 5}));
 }
 
+TEST_F(OutputsTest, FilesOfChosenHeads) {
+  const Ran ran = attend({"--received", "R.npy", "--map", "M.npy", "--map-size", "7,5", "--weights", "P.npy", "--rows", "4,9", "--heads",
+                          "2,0", "--kernel", "simd"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  Problem p = problem();
+  p.kernel = "simd";
+  Tensor received(DType::kF32, {kB, 2, kT}), map(DType::kF32, {kB, 2, 7, 5}), weights(DType::kF32, {kB, 2, 2, kT});
+  census(Plan(p), q_.view(), k_.view(), {},
+         {.received = received.span(), .map = map.span(), .rows = {4, 9}, .weights = weights.span(), .heads = {2, 0}});
+  expect_same(read("R.npy"), received);
+  expect_same(read("M.npy"), map);
+  expect_same(read("P.npy"), weights);
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--received", "R.npy", "--heads", "0,99"},
+                                                {"--top", "3", "--heads", "0"},
+                                                {"--stats", "--heads", "0"},
+                                                {"--map", "M.png", "--heads", "0"}}) {
+    const Ran refused = attend(wrong);
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_NE(refused.err.find("--heads"), std::string::npos) << refused.err;
+  }
+}
+
 TEST_F(OutputsTest, AMapIsNumbersOfTheSizeAskedFor) {
   const Ran ran = attend({"--map", "M.npy", "--map-size", "7,5"});
   ASSERT_EQ(ran.status, 0) << ran.err;

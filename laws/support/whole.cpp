@@ -82,6 +82,34 @@ std::string census_violation(const Draw& draw, const std::string& kernel) {
   return "";
 }
 
+std::string norms_violation(const Draw& draw, const std::string& kernel, std::int64_t& known) {
+  const Case& of = draw.of;
+  Problem problem = draw.problem();
+  problem.kernel = kernel;
+  problem.statistics = true;
+  const Plan plan(problem);
+  Tensor norms = poisoned(DType::kF32, {of.batch, of.heads, of.queries, 2}),
+         o = poisoned(of.dtype, {of.batch, of.heads, of.queries, of.value_dim});
+  plan.run({draw.q, draw.k, draw.v}, {.o = o.span(), .norms = norms.span()});
+  known = 0;
+  for (std::int64_t row = 0; row < norms.count() / 2; ++row) known += norms.data<float>()[2 * row + 1] != 0;
+  struct Found {
+    Tensor received, map, weights;
+  };
+  const auto census_with = [&](const TensorView& given) {
+    Found found{poisoned(DType::kF32, {of.batch, of.heads, of.keys}), poisoned(DType::kF32, {of.batch, of.heads, 5, 7}),
+                poisoned(DType::kF32, {of.batch, of.heads, of.queries, of.keys})};
+    CensusOutputs outputs{.received = found.received.span(), .map = found.map.span(), .weights = found.weights.span(), .norms = given};
+    for (std::int64_t i = 0; i < of.queries; ++i) outputs.rows.push_back(i);
+    census(plan, draw.q, draw.k, {}, outputs);
+    return found;
+  };
+  const Found with = census_with(norms.view()), without = census_with({});
+  if (!same_bits(with.weights, without.weights)) return "weights differ by norms";
+  if (!same_bits(with.received, without.received)) return "received differs by norms";
+  return same_bits(with.map, without.map) ? "" : "maps differ by norms";
+}
+
 std::vector<Case> census_cases(const Case& of) {
   std::vector<Case> cases;
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {

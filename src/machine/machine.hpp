@@ -142,6 +142,13 @@ struct Machine {
 /// From the one that is made for the least to the one that takes everything, which is the last.
 [[nodiscard]] std::span<const Machine> machines();
 
+/// A state and the row statistics that go with it.
+struct TalliedState {
+  int lanes;
+  float* state;
+  const state::TallyRows& tally;
+};
+
 /// What a walk speaks: put together once per plan.
 struct Words {
   const Similarity& similarity;
@@ -159,6 +166,12 @@ struct Words {
     if (phrase != nullptr) return phrase->absorb(s, keys, lanes, state, rescale, weights);
     weighing.absorb(s, keys, lanes, state, rescale);
     if (mixing.put != nullptr) mixing.put(s, keys, lanes, weights);
+  }
+  /// Whether row statistics can be taken with it.
+  [[nodiscard]] bool tallies() const { return phrase == nullptr && weighing.absorb_and_tally != nullptr; }
+  void absorb_and_tally(float* s, int keys, const TalliedState& rows, float* rescale, void* weights) const {
+    weighing.absorb_and_tally(s, keys, rows.lanes, rows.state, rows.tally, rescale);
+    if (mixing.put != nullptr) mixing.put(s, keys, rows.lanes, weights);
   }
   void merge(float* state, const float* part, int lanes, float* a, float* b) const {
     (phrase != nullptr && phrase->merge != nullptr ? phrase->merge : weighing.merge)(state, part, lanes, a, b);

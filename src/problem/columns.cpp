@@ -48,13 +48,21 @@ struct Closed {
 
 }  // namespace
 
-Columns::Columns(const Layout& layout, const TileMap& map, std::int64_t b, std::int64_t h, std::int64_t tiles) {
-  const auto groups = static_cast<std::size_t>((layout.key_tiles_of(b) + tiles - 1) / tiles);
+Columns TileMap::columns(std::int64_t b, std::int64_t h, std::int64_t tiles) const {
+  const Map& map = maps_.empty() ? Map() : maps_[map_of(b, h)];
+  return {map.query_tiles, (map.key_tiles + tiles - 1) / tiles,
+          [&](std::int64_t row, std::vector<Stretch>& groups) { groups_of(runs(b, h, row), tiles, groups); }};
+}
+
+template <class GroupsOf>
+Columns::Columns(std::int64_t rows, std::int64_t count, const GroupsOf& groups_of_row) {
+  const auto groups = static_cast<std::size_t>(count);
   std::vector<std::int64_t> since(groups);
   std::vector<Stretch> before, now;
   std::vector<Closed> closed;
-  for (std::int64_t row = 0; row <= layout.query_tiles_of(b); ++row) {
-    groups_of(row < layout.query_tiles_of(b) ? map.runs(b, h, row) : std::span<const Run>{}, tiles, now);
+  for (std::int64_t row = 0; row <= rows; ++row) {
+    now.clear();
+    if (row < rows) groups_of_row(row, now);
     each_difference(before, now, [&](std::int64_t group, bool sees) {
       std::int64_t& first = since[static_cast<std::size_t>(group)];
       if (sees)

@@ -36,7 +36,7 @@ TEST(Columns, RowsThatSeeAGroup) {
     for (std::int64_t b = 0; b < 2; ++b) {
       for (std::int64_t h = 0; h < 2; ++h) {
         for (const std::int64_t tiles : {1, 3, 4}) {
-          const Columns columns(question.layout, question.tiles, b, h, tiles);
+          const Columns columns = question.tiles.columns(b, h, tiles);
           for (std::int64_t group = 0; group * tiles < question.layout.key_tiles(); ++group) {
             const auto rows = columns.rows(group);
             EXPECT_EQ(std::vector<Stretch>(rows.begin(), rows.end()), rows_by_looking(question, b, h, group * tiles, (group + 1) * tiles))
@@ -53,7 +53,7 @@ TEST(Columns, OneStretchForNeighbours) {
   Problem problem{.queries = 1 << 20, .keys = 1 << 20, .dim = 64, .value_dim = 64};
   problem.mask = causal();
   const problem::Question question(problem);
-  const Columns columns(question.layout, question.tiles, 0, 0, 4);
+  const Columns columns = question.tiles.columns(0, 0, 4);
   for (std::int64_t group = 0; group < question.layout.key_tiles() / 4; ++group) {
     ASSERT_EQ(columns.rows(group).size(), 1u);
     EXPECT_EQ(columns.rows(group)[0], (Stretch{4 * group, question.layout.query_tiles()}));

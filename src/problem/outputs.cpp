@@ -39,7 +39,11 @@ void check_tensors(const Question& question, const Inputs& inputs, const Outputs
     throw Error({"packed sequences have no S x S matrix of one shape", "outputs, weights", "not given", to_text(outputs.weights.shape)});
   }
   check("weights", outputs.weights, {p.batch, p.heads, p.queries, p.keys}, {statistic});
-  const bool statistics = outputs.maximum.given() || outputs.entropy.given() || outputs.effective.given() || outputs.visible.given();
+  if (outputs.norms.given() && p.dtype == DType::kF64)
+    throw Error({"norms are for census, which works in float32", "tensor norms", "f32, bf16 or f16 inputs", "f64"});
+  check("norms", outputs.norms, ragged ? Dims{total, p.heads, 2} : Dims{p.batch, p.heads, p.queries, 2}, {DType::kF32});
+  const bool statistics =
+      outputs.norms.given() || outputs.maximum.given() || outputs.entropy.given() || outputs.effective.given() || outputs.visible.given();
   if (statistics && !p.statistics) throw Error({"row statistics are wanted but not planned", "outputs", "Problem::statistics", "false"});
   if (outputs.weights.given() && !p.weights)
     throw Error({"weights are wanted but not planned", "outputs, weights", "Problem::weights", "false"});
@@ -49,7 +53,8 @@ void check_tensors(const Question& question, const Inputs& inputs, const Outputs
                                        {"entropy", outputs.entropy},
                                        {"effective", outputs.effective},
                                        {"visible", outputs.visible},
-                                       {"weights", outputs.weights}};
+                                       {"weights", outputs.weights},
+                                       {"norms", outputs.norms}};
   base::check_apart(written);
   base::check_apart(written, {"q", inputs.q, "o"});  // a kernel has read a tile's queries before it writes a row of it
   base::check_apart(written, {"k", inputs.k});

@@ -36,12 +36,18 @@ class RowWriter {
     put(out_.effective, queries, lane, tally.effective());
     put(out_.visible, queries, lane, tally.n);
   }
+  [[nodiscard]] bool wants_norms() const { return out_.norms.given(); }
+  void norm(const QueryTile& queries, int lane, float base, float share) const {
+    put(out_.norms, queries, lane, base);
+    put(out_.norms, queries, lane, share, 1);
+  }
 
  private:
   template <class T>
-  void put(const TensorSpan& span, const QueryTile& queries, int lane, T value) const {
+  void put(const TensorSpan& span, const QueryTile& queries, int lane, T value, std::int64_t column = 0) const {
     if (!span.given()) return;
-    static_cast<T*>(span.data)[Places(span, layout_, Side::kQueries).at(queries.b, queries.head(lane), queries.query(lane))] = value;
+    const Places places(span, layout_, Side::kQueries);
+    static_cast<T*>(span.data)[places.at(queries.b, queries.head(lane), queries.query(lane), column)] = value;
   }
   const Layout& layout_;
   const Outputs& out_;

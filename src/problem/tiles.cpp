@@ -169,7 +169,7 @@ TileMap::TileMap(const Layout& layout, const Formulas& formulas) : heads_(layout
     const auto of = std::span(rows).first(static_cast<std::size_t>(layout.query_tiles_of(b)));
     for (std::int64_t h = 0; h < heads; ++h) {
       search.run(b, h);
-      maps_.push_back({begin_.size() - 1, visited_of(layout, b, of)});
+      maps_.push_back({begin_.size() - 1, layout.query_tiles_of(b), layout.key_tiles_of(b), visited_of(layout, b, of)});
       for (std::vector<Run>& row : of) {
         runs_.insert(runs_.end(), row.begin(), row.end());
         begin_.push_back(runs_.size());

@@ -40,6 +40,8 @@ struct Visited {
   }
 };
 
+class Columns;
+
 class TileMap {
  public:
   TileMap() = default;
@@ -47,6 +49,8 @@ class TileMap {
 
   /// Visible tiles of row `query_tile` of a head, ascending.
   [[nodiscard]] std::span<const Run> runs(std::int64_t b, std::int64_t h, std::int64_t query_tile) const;
+  /// The same from the side of the keys, for groups of `tiles` tiles of keys (columns.hpp); made anew by each call, so once per map_of().
+  [[nodiscard]] Columns columns(std::int64_t b, std::int64_t h, std::int64_t tiles) const;
   /// Heads of the same number see the same tiles.
   [[nodiscard]] std::size_t map_of(std::int64_t b, std::int64_t h) const;
   [[nodiscard]] std::size_t maps() const { return std::max<std::size_t>(maps_.size(), 1); }
@@ -58,8 +62,9 @@ class TileMap {
 
  private:
   struct Map {
-    std::size_t first_row;  // in begin_
-    Visited visited;        // by one head
+    std::size_t first_row = 0;  // in begin_
+    std::int64_t query_tiles = 0, key_tiles = 0;
+    Visited visited{};  // by one head
   };
   static Visited visited_of(const Layout& layout, std::int64_t b, std::span<const std::vector<Run>> rows);
   std::int64_t heads_ = 1;

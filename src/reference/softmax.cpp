@@ -100,6 +100,9 @@ void attend_row(const problem::Question& question, const problem::PlacedInputs& 
   put(question.layout, out.entropy, row.b, row.h, row.i, entropy);
   put(question.layout, out.effective, row.b, row.h, row.i, squares == 0 ? 0.0 : 1.0 / squares);
   put(question.layout, out.visible, row.b, row.h, row.i, static_cast<double>(count));
+  if (!out.norms.given()) return;
+  const problem::Places norms(out.norms, question.layout, problem::Side::kQueries);
+  for (std::int64_t c = 0; c < 2; ++c) store_real(out.norms, norms.at(row.b, row.h, row.i, c), 0);  // state::Norm::unknown: other scores
 }
 
 std::size_t worker_bytes(const problem::Question& question) {

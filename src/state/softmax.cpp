@@ -1,5 +1,5 @@
-// The words between the two products, on a tile of scores in L1: absorb, merge, weights, tally. Queries are lanes, so nothing here
-// crosses lanes. Cost of absorb: two passes, about 18 operations per vector of scores.
+// The words between the two products, on a tile of scores in L1: absorb, merge, weights; tally in double (in f32: tally.cpp). Queries are
+// lanes, so nothing here crosses lanes. Cost of absorb: two passes, about 18 operations per vector of scores.
 //
 // Numerics: float32 throughout, or double throughout (of f64 tensors, and for rows whose sums leave f32); exp to 1.5 units in the last
 // place; a row that has seen nothing has m = -inf and subtracts 0 instead, so that -inf - -inf never happens; NaN and +inf scores make
@@ -183,9 +183,6 @@ void Weigh(const float* lse, int keys, int lanes, float* s) {
 void WeighDouble(const double* lse, int keys, int lanes, double* s) {
   weigh_tile(lse, keys, lanes, s);
 }
-void Tally(const float* s, int keys, int lanes, const TallyRows& tally) {
-  tally_tile(s, keys, lanes, tally);
-}
 void TallyDouble(const double* s, int keys, int lanes, const DoubleTallyRows& tally) {
   tally_tile(s, keys, lanes, tally);
 }
@@ -208,14 +205,10 @@ HWY_EXPORT(Absorb);
 HWY_EXPORT(AbsorbDouble);
 HWY_EXPORT(Weigh);
 HWY_EXPORT(WeighDouble);
-HWY_EXPORT(Tally);
 HWY_EXPORT(TallyDouble);
 HWY_EXPORT(Merge);
 HWY_EXPORT(MergeDouble);
 
-void tally(const float* s, int keys, int lanes, const TallyRows& rows) {
-  HWY_DYNAMIC_DISPATCH(Tally)(s, keys, lanes, rows);
-}
 void tally(const double* s, int keys, int lanes, const DoubleTallyRows& rows) {
   HWY_DYNAMIC_DISPATCH(TallyDouble)(s, keys, lanes, rows);
 }
@@ -269,6 +262,11 @@ void finish(const F* state, int lanes, F* divisor, F* lse) {
 }
 
 template <class F>
+constexpr auto kAbsorbAndTally = static_cast<void (*)(F*, int, int, F*, const TallyRowsOf<F>&, F*)>(nullptr);
+template <>
+constexpr auto kAbsorbAndTally<float> = softmax_and_tally;
+
+template <class F>
 constexpr WeighingOf<F> kWeighings[] = {{.name = "softmax",
                                          .text = "exp(s - L)",
                                          .lines = 2,
@@ -278,7 +276,8 @@ constexpr WeighingOf<F> kWeighings[] = {{.name = "softmax",
                                          .merge = merge,
                                          .begun = begun<F>,
                                          .finish = finish<F>,
-                                         .weights = weights}};
+                                         .weights = weights,
+                                         .absorb_and_tally = kAbsorbAndTally<F>}};
 
 }  // namespace
 

@@ -206,9 +206,21 @@ struct Tallies {
     const auto lane = static_cast<std::size_t>(i);
     return {.m = m[lane], .l = l[lane], .e = e[lane], .l2 = l2[lane], .n = n[lane]};
   }
-  Floats m, l, e, l2;
+  Floats m;
+  std::vector<double> l;
+  Floats e, l2;
   std::vector<std::int64_t> n;
 };
+
+void expect_tallies_equal(const Tallies& a, const Tallies& b, int lanes) {
+  expect_rows_equal(a.m, b.m, lanes, "m");
+  expect_rows_equal(a.e, b.e, lanes, "e");
+  expect_rows_equal(a.l2, b.l2, lanes, "l2");
+  for (std::size_t i = 0; i < static_cast<std::size_t>(lanes); ++i) {
+    EXPECT_EQ(std::memcmp(&a.l[i], &b.l[i], sizeof(double)), 0) << "l of lane " << i;
+    EXPECT_EQ(a.n[i], b.n[i]) << "n of lane " << i;
+  }
+}
 
 TEST_P(RowWord, TallyIsTheDirectFormula) {
   const auto tiles = tiles_of(random_);
@@ -236,7 +248,7 @@ TEST_P(RowWord, TallyIsTheDirectFormula) {
       const Tally row = tallies.row(i);
       EXPECT_EQ(wide(row.m), m);
       EXPECT_EQ(row.n, n);
-      EXPECT_NEAR(wide(row.l), l, 1e-5 * l);
+      EXPECT_NEAR(row.l, l, 1e-5 * l);
       EXPECT_NEAR(wide(row.e), e, 1e-5 * (l - e));
       EXPECT_NEAR(wide(row.l2), l2, 1e-5 * l2);
     }
@@ -272,11 +284,92 @@ TEST_P(RowWord, TallyLanesDoNotTouchEachOther) {
       tally(s.data(), keys, 64, together.rows());
       tally(blind.data(), keys, lanes, alone.rows());
     }
-    expect_rows_equal(together.m, alone.m, lanes, "m");
-    expect_rows_equal(together.l, alone.l, lanes, "l");
-    expect_rows_equal(together.e, alone.e, lanes, "e");
-    expect_rows_equal(together.l2, alone.l2, lanes, "l2");
-    for (int i = 0; i < lanes; ++i) EXPECT_EQ(together.row(i).n, alone.row(i).n);
+    expect_tallies_equal(together, alone, lanes);
+  }
+}
+
+/// Long rows: the sum of weights normalises them, whatever the maxima that it was moved by.
+TEST_P(RowWord, TallySumsWeightsInDouble) {
+  Tallies tallies;
+  std::vector<double> sums(kTile);
+  Floats tops(kTile, -kInf);
+  std::vector<Floats> tiles;
+  for (int tile = 0; tile < 300; ++tile) {
+    tiles.push_back(draw(std::size_t{64} * kTile, 0.01F));
+    for (float& score : tiles.back()) score += 1e-4F * static_cast<float>(tile);  // the maximum goes on moving
+    for (std::size_t place = 0; place < tiles.back().size(); ++place)
+      tops[place % kTile] = std::max(tops[place % kTile], tiles.back()[place]);
+    state::tally(tiles.back().data(), 64, 64, tallies.rows());
+  }
+  for (const Floats& s : tiles) {
+    for (std::size_t place = 0; place < s.size(); ++place) sums[place % kTile] += std::exp(wide(s[place]) - wide(tops[place % kTile]));
+  }
+  for (std::size_t i = 0; i < kTile; ++i) EXPECT_NEAR(tallies.l[i] / sums[i], 1, 0x1p-23);
+}
+
+TEST_P(RowWord, AbsorbAndTallyHaveTheBitsOfBoth) {
+  for (const int lanes : kSomeLanes) {
+    Floats one(2 * kTile), two(2 * kTile);
+    softmax().start(one.data(), nullptr);
+    softmax().start(two.data(), nullptr);
+    Tallies first, second;
+    for (const auto& [keys, scores] : tiles_of(random_)) {
+      Floats s = scores, p = scores, once(kTile), twice(kTile);
+      s[at(0, 0)] = p[at(0, 0)] = keys == 1 ? kNaN : 2;
+      softmax().absorb_and_tally(s.data(), keys, lanes, one.data(), first.rows(), once.data());
+      state::tally(p.data(), keys, lanes, second.rows());
+      softmax().absorb(p.data(), keys, lanes, two.data(), twice.data());
+      expect_rows_equal(s, p, lanes, "P");
+      expect_rows_equal(once, twice, lanes, "rescale");
+    }
+    expect_rows_equal(one, two, lanes, "m and l");
+    expect_tallies_equal(first, second, lanes);
+  }
+}
+
+/// Weights along both axes against double; rows that see nothing or hold a NaN; what stood in the sums stays.
+TEST_P(RowWord, ReceiveSumsTheWeights) {
+  for (const int keys : {1, 5, 16, 64}) {
+    Floats base(kTile, 0), share = draw(kTile), pooled(kTile, kNaN);
+    std::vector<Floats> parts(2, Floats(static_cast<std::size_t>(keys * kReceived), 0.25F));
+    Floats s = draw(static_cast<std::size_t>(keys * kTile), 8);
+    for (std::size_t i = 0; i < kTile; ++i) {
+      share[i] = std::fabs(share[i]);
+      for (int j = 0; j < keys; ++j) {
+        if (i % 9 == 4 || (i + static_cast<std::size_t>(j)) % 5 == 0) s[at(j, static_cast<int>(i))] = -kInf;
+        if (s[at(j, static_cast<int>(i))] != -kInf) base[i] = std::max(base[i], s[at(j, static_cast<int>(i))]);
+      }
+    }
+    const auto weight = [&](int j, std::size_t i) {
+      const double score = wide(s[at(j, static_cast<int>(i))]);
+      return std::exp(score - wide(base[i])) * wide(share[i]);
+    };
+    state::receive(s.data(), keys, 64, {base.data(), share.data()}, parts[0].data(), nullptr);
+    if (keys <= 16) state::receive(s.data(), keys, 64, {base.data(), share.data()}, parts[1].data(), pooled.data());
+    for (const Floats& received : parts) {
+      if (keys > 16 && &received == &parts[1]) continue;
+      for (int j = 0; j < keys; ++j) {
+        double sum = -0.25 * kReceived, expected = 0;
+        for (int part = 0; part < kReceived; ++part) sum += wide(received[static_cast<std::size_t>(j * kReceived + part)]);
+        for (std::size_t i = 0; i < kTile; ++i) expected += weight(j, i);
+        EXPECT_NEAR(sum, expected, 0x1p-20 * (expected + 1)) << "key " << j << " of " << keys;
+      }
+    }
+    for (std::size_t i = 0; keys <= 16 && i < kTile; ++i) {
+      double expected = 0;
+      for (int j = 0; j < keys; ++j) expected += weight(j, i);
+      EXPECT_NEAR(wide(pooled[i]), expected, 0x1p-21 * expected) << "query " << i << " of " << keys << " keys";
+    }
+  }
+  Floats s(5 * kTile, -1), base(kTile, 0), share(kTile, 1), received(5 * kReceived), pooled(kTile);
+  s[at(2, 17)] = kNaN;
+  for (int j = 0; j < 5; ++j) s[at(j, 40)] = -kInf;
+  state::receive(s.data(), 5, 64, {base.data(), share.data()}, received.data(), pooled.data());
+  for (std::size_t i = 0; i < kTile; ++i) EXPECT_EQ(std::isnan(pooled[i]), i == 17);
+  EXPECT_EQ(pooled[40], 0);
+  for (int j = 0; j < 5; ++j) {
+    const auto begin = received.begin() + j * kReceived;
+    EXPECT_EQ(std::any_of(begin, begin + kReceived, [](float part) { return std::isnan(part); }), j == 2) << j;
   }
 }
 

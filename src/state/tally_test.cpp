@@ -130,8 +130,9 @@ TEST(Tally, ScoresFurtherApartThanAnyFloat) {
 
 TEST(Tally, NaNStaysNaN) {
   Tally bad = of({1.0F, 2.0F});
-  bad.l = bad.e = bad.l2 = std::nanf("");
-  const Tally blind{.m = -kInf, .l = bad.l, .e = bad.l, .l2 = bad.l, .n = 3};  // a row of NaN scores alone
+  bad.e = bad.l2 = std::nanf("");
+  bad.l = std::nan("");
+  const Tally blind{.m = -kInf, .l = bad.l, .e = bad.e, .l2 = bad.e, .n = 3};  // a row of NaN scores alone
   for (const Tally& nan : {bad, blind}) {
     for (const Tally& merged :
          {nan, Tally::merged(nan, of(5.0F)), Tally::merged(of(5.0F), nan), Tally::merged(nan, Tally{}), Tally::merged(Tally{}, nan)}) {

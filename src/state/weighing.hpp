@@ -12,6 +12,9 @@
 
 namespace heed::state {
 
+template <class F>
+struct TallyRowsOf;
+
 /// F: float, or double of f64 tensors and for rows whose sums leave f32.
 template <class F>
 struct WeighingOf {
@@ -31,6 +34,9 @@ struct WeighingOf {
   void (*finish)(const F* state, int lanes, F* divisor, F* lse);
   /// S <- exp(S - L), normalised. Rows with L = -inf get 0.
   void (*weights)(F* s, int keys, int lanes, const F* lse);
+  /// absorb() and tally() of the same scores at the price of one exp: the bits of both. `state` and `tally` have absorbed the same keys
+  /// until now, no sink among them. Null: one after the other.
+  void (*absorb_and_tally)(F* s, int keys, int lanes, F* state, const TallyRowsOf<F>& tally, F* rescale) = nullptr;
 };
 using Weighing = WeighingOf<float>;
 using DoubleWeighing = WeighingOf<double>;
@@ -47,7 +53,7 @@ using DoubleWeighing = WeighingOf<double>;
 template <class F>
 struct TallyRowsOf {
   F* m;             // [64] maximum score
-  F* l;             // [64] sum of p,       p = exp(s - m)
+  double* l;        // [64] sum of p,       p = exp(s - m)
   F* e;             // [64] sum of p (s - m)
   F* l2;            // [64] sum of p^2
   std::int64_t* n;  // [64] how many keys are seen
@@ -57,5 +63,16 @@ using DoubleTallyRows = TallyRowsOf<double>;
 /// Adds a tile of scores (before absorb) to row statistics.
 void tally(const float* s, int keys, int lanes, const TallyRows& tally);
 void tally(const double* s, int keys, int lanes, const DoubleTallyRows& tally);
+/// absorb_and_tally of softmax.
+void softmax_and_tally(float* s, int keys, int lanes, float* state, const TallyRows& tally, float* rescale);
+
+/// What makes weights of the scores of 64 rows: P = exp(S - base) share; see norm.hpp.
+struct NormRows {
+  const float *base, *share;  // [64]
+};
+inline constexpr int kReceived = 16;  ///< parts of a sum over queries
+/// received[j][..] += parts of sum_i P[j, i], kReceived of them; pooled[i] = sum_j P[j, i] where it is not null, of at most 16 keys.
+/// P = exp(S - base) share, no S above its `base`. Lanes beyond `lanes` must hold -inf.
+void receive(const float* s, int keys, int lanes, const NormRows& norms, float* received, float* pooled);
 
 }  // namespace heed::state

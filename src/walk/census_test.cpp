@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <random>
 #include <vector>
 
 #include <heed/heed.hpp>
 
 #include "laws/support/case.hpp"
+#include "laws/support/refusal.hpp"
 
 namespace heed::walk {
 namespace {
@@ -127,6 +130,44 @@ TEST_P(CensusTest, ChosenRowsAndTheirTopKeys) {
 INSTANTIATE_TEST_SUITE_P(Masks, CensusTest,
                          ::testing::Values("causal", "window(9)", "full", "k % 3 == 0 & causal", "q > 70 & lengths(length[b])"));
 
+/// Some heads: the outputs of all heads, those picked out in the order asked for.
+TEST_P(CensusTest, ChosenHeads) {
+  struct Found {
+    Tensor received, seen_by, map, weights, keys, top;
+  };
+  const auto of_heads = [&](const std::vector<std::int64_t>& heads) {
+    const std::int64_t h = heads.empty() ? 4 : static_cast<std::int64_t>(heads.size());
+    Found found{laws::poisoned(DType::kF32, {2, h, 170}),  laws::poisoned(DType::kI64, {2, h, 170}),
+                laws::poisoned(DType::kF32, {2, h, 6, 5}), laws::poisoned(DType::kF32, {2, h, 2, 170}),
+                laws::poisoned(DType::kI64, {2, h, 2, 3}), laws::poisoned(DType::kF32, {2, h, 2, 3})};
+    census(plan_, draw_.q, draw_.k, {},
+           {.received = found.received.span(),
+            .seen_by = found.seen_by.span(),
+            .map = found.map.span(),
+            .rows = {100, 5},
+            .weights = found.weights.span(),
+            .top_keys = found.keys.span(),
+            .top_weights = found.top.span(),
+            .heads = heads});
+    return found;
+  };
+  const Found all = of_heads({});
+  for (const std::vector<std::int64_t>& heads : {std::vector<std::int64_t>{2}, {3, 0}, {1, 1, 2}, {0, 1, 2, 3}}) {
+    const Found some = of_heads(heads);
+    for (const auto tensor : {&Found::received, &Found::seen_by, &Found::map, &Found::weights, &Found::keys, &Found::top}) {
+      const Tensor &whole = all.*tensor, &part = some.*tensor;
+      const std::int64_t bytes = whole.count() / 8 * size_of(whole.dtype()), count = static_cast<std::int64_t>(heads.size());
+      for (std::int64_t n = 0; n < 2 * count; ++n) {
+        const std::int64_t from = n / count * 4 + heads[static_cast<std::size_t>(n % count)];
+        EXPECT_EQ(std::memcmp(static_cast<const std::byte*>(part.view().data) + n * bytes,
+                              static_cast<const std::byte*>(whole.view().data) + from * bytes, static_cast<std::size_t>(bytes)),
+                  0)
+            << "head " << from << " of " << heads.size();
+      }
+    }
+  }
+}
+
 /// Heads and groups of keys fall to threads by chance; sums have one order all the same.
 TEST(CensusThreads, ChangeNoBit) {
   const laws::Draw draw({.batch = 2,
@@ -161,6 +202,58 @@ TEST(CensusThreads, ChangeNoBit) {
     EXPECT_TRUE(laws::same_bits(one.map, other.map));
     EXPECT_TRUE(laws::same_bits(one.weights, other.weights));
   }
+}
+
+/// Packed sequences of any lengths, 0 too, by more than one kernel: bit for bit what each gives by itself, with norms of the run and
+/// without.
+TEST(CensusOfPackedSequences, EachAsByItself) {
+  const std::vector<std::int64_t> query_offsets{0, 100, 100, 103, 243, 250}, key_offsets{0, 300, 310, 450, 450, 1700};
+  const std::int64_t heads = 4, kv_heads = 2, dim = 16;
+  std::mt19937 random(7);
+  std::normal_distribution<double> normal;
+  const auto drawn = [&](const Dims& shape) {
+    Tensor tensor(DType::kF32, shape);
+    for (std::int64_t i = 0; i < tensor.count(); ++i) store_real(tensor.span(), i, normal(random));
+    return tensor;
+  };
+  const Tensor q = drawn({250, heads, dim}), k = drawn({1700, kv_heads, dim}), v = drawn({1700, kv_heads, dim});
+  Problem problem = problem_of(q.view(), k.view(), v.view(), query_offsets, key_offsets);
+  problem.mask = parse_mask("k % 7 != h & k <= q + 900");
+  problem.align = Align::start();
+  problem.statistics = true;
+  problem.threads = 2;
+  const Plan plan(problem);
+  Tensor norms = laws::poisoned(DType::kF32, {250, heads, 2}), received = laws::poisoned(DType::kF32, {1700, 2}),
+         again = laws::poisoned(DType::kF32, {1700, 2}), seen_by = laws::poisoned(DType::kI64, {1700, 2});
+  plan.run({q.view(), k.view(), v.view()}, {.norms = norms.span()});
+  census(plan, q.view(), k.view(), {}, {.received = received.span(), .seen_by = seen_by.span(), .heads = {3, 1}});
+  census(plan, q.view(), k.view(), {}, {.received = again.span(), .heads = {3, 1}, .norms = norms.view()});
+  EXPECT_TRUE(laws::same_bits(received, again));
+  for (std::size_t b = 0; b + 1 < query_offsets.size(); ++b) {
+    const auto part = [&](const Tensor& tensor, std::int64_t h, std::int64_t first, std::int64_t last) {
+      return TensorView(tensor.data<float>() + first * h * dim, DType::kF32, {1, h, last - first, dim}, {0, dim, h * dim, 1});
+    };
+    const TensorView of_q = part(q, heads, query_offsets[b], query_offsets[b + 1]),
+                     of_k = part(k, kv_heads, key_offsets[b], key_offsets[b + 1]);
+    Problem alone = problem_of(of_q, of_k, of_k);
+    alone.mask = problem.mask;
+    alone.align = Align::start();
+    alone.kernel = of_q.shape[2] <= 8 ? "decode" : "simd";
+    const std::int64_t keys = of_k.shape[2];
+    Tensor its = laws::poisoned(DType::kF32, {1, 2, keys}), seen = laws::poisoned(DType::kI64, {1, 2, keys});
+    census(Plan(alone), of_q, of_k, {}, {.received = its.span(), .seen_by = seen.span(), .heads = {3, 1}});
+    for (std::int64_t j = 0; j < keys; ++j) {
+      for (std::int64_t h = 0; h < 2; ++h) {
+        const std::int64_t at = (key_offsets[b] + j) * 2 + h;
+        ASSERT_EQ(received.data<float>()[at], its.data<float>()[h * keys + j]) << "sequence " << b << " key " << j;
+        ASSERT_EQ(seen_by.data<std::int64_t>()[at], seen.data<std::int64_t>()[h * keys + j]) << "sequence " << b << " key " << j;
+      }
+    }
+  }
+  Tensor map(DType::kF32, {5, heads, 3, 3});
+  const auto message = [&](const CensusOutputs& outputs) { return laws::refusal([&] { census(plan, q.view(), k.view(), {}, outputs); }); };
+  EXPECT_NE(message({.map = map.span()}).find("packed sequences have no rows and maps of one shape"), std::string::npos);
+  EXPECT_NE(message({.rows = {3}}).find("found chosen rows"), std::string::npos);
 }
 
 /// Whatever kernel a plan has, and more chosen rows than a kernel for few queries takes at once.
@@ -205,6 +298,41 @@ TEST(CensusRefusals, EachNamesItsTensor) {
   CensusOutputs rows;
   rows.rows = {10};
   EXPECT_THROW(census(plan, draw.q, draw.k, lse.view(), rows), Error);
+}
+
+TEST(CensusRefusals, OfHeadsAndNormsBeforeAnythingIsWritten) {
+  const laws::Draw draw({.heads = 3, .kv_heads = 3, .queries = 10, .keys = 12, .dim = 4, .value_dim = 4});
+  const Plan plan(draw.problem());
+  const Tensor lse(DType::kF32, {1, 3, 10}), norms(DType::kF32, {1, 3, 10, 2}), wrong(DType::kF32, {1, 2, 10, 2});
+  Tensor received = laws::poisoned(DType::kF32, {1, 1, 12});
+  const auto message = [&](const CensusOutputs& outputs) {
+    return laws::refusal([&] { census(plan, draw.q, draw.k, lse.view(), outputs); });
+  };
+  EXPECT_EQ(message({.heads = {3}}), "census, heads: no such head; expected 0 to 2; found 3");
+  EXPECT_EQ(message({.heads = {0, -1}}), "census, heads: no such head; expected 0 to 2; found -1");
+  EXPECT_NE(message({.received = received.span(), .heads = {0, 1}}).find("tensor received: wrong shape; expected [1, 2, 12]"),
+            std::string::npos);
+  EXPECT_NE(message({.received = received.span(), .heads = {1}, .norms = wrong.view()}).find("tensor norms"), std::string::npos);
+  EXPECT_NE(message({.received = received.span(), .heads = {1}, .norms = norms.view(), .part = true}).find("norms or a part"),
+            std::string::npos);
+  EXPECT_TRUE(laws::same_bits(received, laws::poisoned(DType::kF32, {1, 1, 12})));
+  EXPECT_EQ(message({.received = received.span(), .heads = {1}}), "");
+}
+
+/// Norms come with statistics, of inputs that census takes.
+TEST(CensusRefusals, OfARunThatLeavesNoNorms) {
+  laws::Case of{.queries = 10, .keys = 12, .dim = 4, .value_dim = 4};
+  Tensor norms = laws::poisoned(DType::kF32, {1, 2, 10, 2});
+  const auto message = [&](Problem problem, const laws::Draw& draw) {
+    return laws::refusal([&] { Plan(problem).run({draw.q, draw.k, draw.v}, {.norms = norms.span()}); });
+  };
+  const laws::Draw draw(of);
+  EXPECT_NE(message(draw.problem(), draw).find("Problem::statistics"), std::string::npos);
+  of.dtype = DType::kF64;
+  const laws::Draw wide(of);
+  Problem problem = wide.problem();
+  problem.statistics = true;
+  EXPECT_NE(message(problem, wide).find("norms are for census, which works in float32"), std::string::npos);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "base/arena.hpp"
 #include "base/threads.hpp"
 #include "problem/outputs.hpp"
+#include "state/norm.hpp"
 #include "walk/double_fold.hpp"
 #include "walk/row_state.hpp"
 #include "walk/sharing.hpp"
@@ -118,6 +119,7 @@ class Fold {
         v_(job.in.v, question_.layout, problem::Side::kKeys),
         out_(question_.layout, job.out),
         sharing_(question_, job.group, words_),
+        tallied_apart_(question_.problem.statistics && !words_.tallies()),
         dim_(static_cast<int>(question_.problem.dim)),
         value_dim_(static_cast<int>(question_.problem.value_dim)),
         arena_(scratch_of(question_, words_, sharing_)),
@@ -225,13 +227,13 @@ class Fold {
   [[nodiscard]] auto alteration(Worker& w, const State& part, const Block& block) const {
     return [this, &w, &part, &block](const KeyTile& tile, float* s, int first, int lanes) {
       w.scores.alter(tile.tile, block.verdicts[static_cast<std::size_t>(tile.tile - block.first)], s, first, lanes);
-      if (question_.problem.statistics) state::tally(s, tile.keys, lanes, from_lane(part.tally, first));
+      if (tallied_apart_) state::tally(s, tile.keys, lanes, from_lane(part.tally, first));
     };
   }
 
   [[nodiscard]] KeyTile key_tile(const Worker& w, const machine::Operand& k, const machine::Operand& v, std::int64_t tile,
                                  Verdict verdict) const {
-    return {.k = k, .v = v, .keys = w.scores.keys(tile), .altered = question_.problem.statistics || w.scores.alters(verdict), .tile = tile};
+    return {.k = k, .v = v, .keys = w.scores.keys(tile), .altered = tallied_apart_ || w.scores.alters(verdict), .tile = tile};
   }
 
   /// Folds the visible tiles of a block into `part`.
@@ -278,7 +280,10 @@ class Fold {
   }
   void mix_tile(Worker& w, const State& part, const KeyTile& tile) const {
     const int lanes = w.scores.lanes();
-    words_.absorb(w.s, tile.keys, lanes, part.state, w.rescale, w.weights);
+    if (question_.problem.statistics && !tallied_apart_)
+      words_.absorb_and_tally(w.s, tile.keys, {lanes, part.state, part.tally}, w.rescale, w.weights);
+    else
+      words_.absorb(w.s, tile.keys, lanes, part.state, w.rescale, w.weights);
     words_.mixing.mix(w.weights, tile.v, {value_dim_, tile.keys, lanes}, w.rescale, part.o);
   }
 
@@ -364,6 +369,7 @@ class Fold {
     });
     adopt(part, w.careful, rows);
     if (!question_.problem.statistics) return;
+    *part.mended = rows;
     for (int i = 0; i < lanes; ++i) {
       if (rows >> i & 1) part.set_tally(i, w.careful.tally_of(i));
     }
@@ -398,6 +404,11 @@ class Fold {
                            out_.o(queries, queries.h + n));
     }
     state.write_lines(lse, queries, out_);
+    for (int i = 0; out_.wants_norms() && i < queries.lanes(); ++i) {
+      const float sink = question_.has_sink() ? static_cast<float>(question_.sink(queries.head(i))) : kMinusInfinity;
+      const state::Norm norm = *state.mended >> i & 1 ? state::Norm::unknown() : state::Norm::of(state.tally_of(i), sink);
+      out_.norm(queries, i, norm.base, norm.share);
+    }
   }
 
   const Question& question_;
@@ -407,6 +418,7 @@ class Fold {
   problem::Placed k_, v_;
   problem::RowWriter out_;
   Sharing sharing_;
+  bool tallied_apart_;  // statistics are taken before absorb, not with it
   int dim_, value_dim_;
   base::Arena arena_;
   std::span<Worker> workers_;

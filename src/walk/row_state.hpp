@@ -23,12 +23,13 @@ struct RowState {
   const state::WeighingOf<F>& weighing;
   F *state, *o;
   state::TallyRowsOf<F> tally{};
-  std::size_t output;  // bytes
+  std::uint64_t* mended = nullptr;  // with statistics: bit i, scores of row i are not as TileScores::make has them
+  std::size_t output;               // bytes
 
   static std::size_t bytes(const problem::Question& question, const state::WeighingOf<F>& weighing, std::size_t output) {
-    const std::size_t line = base::rounded(kTile * sizeof(F));
+    const std::size_t line = base::rounded(kTile * sizeof(F)), wide = base::rounded(kTile * sizeof(double));
     return base::rounded(static_cast<std::size_t>(weighing.lines * kTile) * sizeof(F)) + base::rounded(output) +
-           (question.problem.statistics ? 4 * line + base::rounded(kTile * sizeof(std::int64_t)) : 0);
+           (question.problem.statistics ? 3 * line + 2 * wide + base::rounded(sizeof(std::uint64_t)) : 0);
   }
   RowState(const problem::Question& question, const state::WeighingOf<F>& by, std::size_t output_bytes, base::Arena& arena)
       : weighing(by),
@@ -36,7 +37,8 @@ struct RowState {
         o(arena.take<F>(output_bytes / sizeof(F))),
         output(output_bytes) {
     if (!question.problem.statistics) return;
-    tally = {arena.take<F>(kTile), arena.take<F>(kTile), arena.take<F>(kTile), arena.take<F>(kTile), arena.take<std::int64_t>(kTile)};
+    tally = {arena.take<F>(kTile), arena.take<double>(kTile), arena.take<F>(kTile), arena.take<F>(kTile), arena.take<std::int64_t>(kTile)};
+    mended = arena.take<std::uint64_t>(1);
   }
 
   /// The identity, or the states that have absorbed `sinks`.
@@ -45,8 +47,10 @@ struct RowState {
     std::fill_n(o, output / sizeof(F), F{0});
     if (tally.m == nullptr) return;
     std::fill_n(tally.m, kTile, -std::numeric_limits<F>::infinity());
-    for (F* line : {tally.l, tally.e, tally.l2}) std::fill_n(line, kTile, F{0});
+    std::fill_n(tally.l, kTile, 0.0);
+    for (F* line : {tally.e, tally.l2}) std::fill_n(line, kTile, F{0});
     std::fill_n(tally.n, kTile, 0);
+    *mended = 0;
   }
   /// The identity, or the sinks of these rows.
   void start(const problem::Question& question, const QueryTile& queries) const {
@@ -67,6 +71,7 @@ struct RowState {
   }
   void merge_tally(const RowState& part, int lanes) const {
     if (tally.m == nullptr) return;
+    *mended |= *part.mended;
     for (int i = 0; i < lanes; ++i) set_tally(i, state::TallyOf<F>::merged(tally_of(i), part.tally_of(i)));
   }
 

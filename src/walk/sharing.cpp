@@ -22,19 +22,23 @@ int threads_for(const problem::Question& question, const problem::Group& group, 
 
 }  // namespace
 
+std::int64_t tiles_per_block(const problem::Question& question, const machine::Words& words) {
+  const auto per_key = static_cast<std::int64_t>((words.similarity.sizes(static_cast<int>(question.problem.dim)).keys +
+                                                  words.mixing.sizes(static_cast<int>(question.problem.value_dim)).values) /
+                                                 kTile);
+  std::int64_t block = kMostBlock;
+  while (words.query_tiles > 1 && block > kLeastBlock && block * per_key > kPackedBytes) block /= 2;
+  return block / kTile;
+}
+
 Sharing::Sharing(const problem::Question& question, const problem::Group& group, const machine::Words& words)
     : question_(question),
       group_(group),
       heads_per_tile_(problem::heads_that_share(question.layout, group.queries, question.tiles.by_head(), words.most_lanes)),
       chunks_(question.layout.heads / heads_per_tile_),
       threads_(threads_for(question, group, heads_per_tile_)) {
-  const auto per_key = static_cast<std::int64_t>((words.similarity.sizes(static_cast<int>(question.problem.dim)).keys +
-                                                  words.mixing.sizes(static_cast<int>(question.problem.value_dim)).values) /
-                                                 kTile);
-  std::int64_t block = kMostBlock;
-  while (words.query_tiles > 1 && block > kLeastBlock && block * per_key > kPackedBytes) block /= 2;
-  tiles_per_block_ = block / kTile;
-  blocks_ = (group.keys + block - 1) / block;
+  tiles_per_block_ = tiles_per_block(question, words);
+  blocks_ = (group.key_tiles() + tiles_per_block_ - 1) / tiles_per_block_;
   const std::int64_t rows = chunks_ * group.tiles();
   tiles_per_band_ = 1;
   bands_ = group.tiles();

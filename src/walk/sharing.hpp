@@ -27,6 +27,9 @@ struct Band {
   [[nodiscard]] std::int64_t tile(std::int64_t n) const { return first + n; }
 };
 
+/// Tiles of keys in a block: a constant of kernel, d and dtype.
+[[nodiscard]] std::int64_t tiles_per_block(const problem::Question& question, const machine::Words& words);
+
 class Sharing {
  public:
   Sharing(const problem::Question& question, const problem::Group& group, const machine::Words& words);

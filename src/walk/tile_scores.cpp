@@ -83,16 +83,25 @@ void TileScores::bind(const TensorView& q, const TensorView& k, std::int64_t b, 
   bind_place(k, 0);
 }
 
+TileScores::LoadedKeys TileScores::load_keys(const machine::Rows& rows, int count, void* buffer) const {
+  const int dim = static_cast<int>(question_.problem.dim);
+  const machine::Similarity& similarity = words_.similarity;
+  return {.operand = similarity.keys(rows, count, dim, buffer),
+          .unusual = similarity.unusual_keys == nullptr ? 0 : similarity.unusual_keys(rows, count, dim)};
+}
+
 void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
-  const int count = keys(tile), dim = static_cast<int>(question_.problem.dim);
-  const machine::Rows rows = k_.from(tile * kTile);
-  const std::uint64_t unusual_keys = words_.similarity.unusual_keys == nullptr ? 0 : words_.similarity.unusual_keys(rows, count, dim);
-  score_by_products(tile, s);
-  if (unusual_ != 0 || unusual_keys != 0) {
+  make(tile, verdict, load_keys(k_.from(tile * kTile), keys(tile), key_buffer_), s);
+}
+
+void TileScores::make(std::int64_t tile, Verdict verdict, const LoadedKeys& loaded, float* s) {
+  const int count = keys(tile);
+  score_by_products(tile, loaded.operand, s);
+  if (unusual_ != 0 || loaded.unusual != 0) {
     float* const careful = formulas_.spare<float>();
     score_carefully(tile, careful);
     for (int j = 0; j < count; ++j) {
-      const std::uint64_t lanes = unusual_keys >> j & 1 ? ~std::uint64_t{0} : unusual_;
+      const std::uint64_t lanes = loaded.unusual >> j & 1 ? ~std::uint64_t{0} : unusual_;
       for (int i = 0; i < lanes_; ++i) {
         if (lanes >> i & 1) s[j * kTile + i] = careful[j * kTile + i];
       }
@@ -102,14 +111,12 @@ void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
 }
 
 void TileScores::make_by_products(std::int64_t tile, Verdict verdict, float* s) {
-  score_by_products(tile, s);
+  score_by_products(tile, load_keys(k_.from(tile * kTile), keys(tile), key_buffer_).operand, s);
   alter(tile, verdict, s);
 }
 
-void TileScores::score_by_products(std::int64_t tile, float* s) {
-  const int count = keys(tile), dim = static_cast<int>(question_.problem.dim);
-  const machine::Operand k = words_.similarity.keys(k_.from(tile * kTile), count, dim, key_buffer_);
-  if (!words_.similarity.scores(queries_, k, {dim, count, lanes_}, s)) mend(tile, s);
+void TileScores::score_by_products(std::int64_t tile, const machine::Operand& k, float* s) {
+  if (!words_.similarity.scores(queries_, k, {static_cast<int>(question_.problem.dim), keys(tile), lanes_}, s)) mend(tile, s);
 }
 
 void TileScores::make_carefully(std::int64_t tile, Verdict verdict, float* s) {

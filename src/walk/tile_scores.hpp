@@ -33,10 +33,17 @@ class TileScores {
   [[nodiscard]] const void* queries() const { return queries_; }  ///< of the tile that is bound
   /// How many keys tile `tile` has.
   [[nodiscard]] int keys(std::int64_t tile) const { return formulas_.keys(tile); }
+  /// A tile of keys of a head as make() takes it: packed into `buffer` where the products do not read it where it lies.
+  struct LoadedKeys {
+    machine::Operand operand;
+    std::uint64_t unusual = 0;  // bit j: the products do not take key j
+  };
+  [[nodiscard]] LoadedKeys load_keys(const machine::Rows& rows, int count, void* buffer) const;
   /// s <- final scores of keys [64 tile, …), exact enough for any finite numbers: of queries and keys that hold a number which the
   /// products do not take, by the careful words; each score depends on its query and key alone. A Full tile pays nothing for the mask, an
   /// empty formula nothing for modifying.
   void make(std::int64_t tile, Verdict verdict, float* s);
+  void make(std::int64_t tile, Verdict verdict, const LoadedKeys& loaded, float* s);
   /// The same by the products alone: numbers that they do not take count as they do there.
   void make_by_products(std::int64_t tile, Verdict verdict, float* s);
   /// The same by the careful words.
@@ -59,7 +66,7 @@ class TileScores {
   void widen_operands(std::int64_t tile);
   void mend_widened(std::int64_t tile, float* s);
   /// Scaled scores by the products, by the careful words, before alter().
-  void score_by_products(std::int64_t tile, float* s);
+  void score_by_products(std::int64_t tile, const machine::Operand& k, float* s);
   void score_carefully(std::int64_t tile, float* s);
 
   const problem::Question& question_;
