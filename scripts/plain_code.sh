@@ -13,9 +13,9 @@ units='HEED_PAIRS_BEGIN|HWY_BEFORE_NAMESPACE|__attribute__\(\(target'
 [[ $(uname -m) == x86_64 ]] || exit 0
 
 # Names that say what they are compiled for.
-own='^_Z+NK?(4heed6kernel(3amx|3dot|5pairs)|(4heed[0-9]+[a-z]+|3hwy)[0-9]+N_[A-Z0-9]+)'
-# What plans ask of every kernel (machine/products.hpp, plan/kernels.hpp): never compiled for a unit.
-asked='[0-9](sizes|few_sizes|phrase_bytes|products|few_products|[a-z]*decline[a-z]*|[a-z]*missing|[a-z]*scratch)(I|E)'
+own='^_Z+NK?(4heed7machine(3amx|3dot|5pairs)|(4heed[0-9]+[a-z]+|3hwy)[0-9]+N_[A-Z0-9]+)'
+# What plans ask of every kernel (machine/machine.hpp, plan/kernels.hpp): never compiled for a unit.
+asked='[0-9]([a-z]*_?sizes|few_mix_sizes|phrase_bytes|[a-z]*similarities|[a-z]*mixing|[a-z]*phrases|[a-z]*decline[a-z]*|[a-z]*missing|[a-z]*scratch)(I|E)'
 # Beyond SSE2: AVX and all after it (v…), masks, bits, tiles; SSE3 to SSE4.2.
 beyond='^(v[a-z0-9]+|k[a-z]+[bwdq]|andn|bextr|bls[a-z]+|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|lzcnt|tdp[a-z0-9]+|tile[a-z0-9]+|ldtilecfg|sttilecfg'
 beyond+='|pshufb|palignr|ph(add|sub)s?[wd]+|pabs[bwd]|pmaddubsw|pmulhrsw|psign[bwd]|p?blend[a-z]+|pmulld|pmuldq|pmin(s[bd]|u[wd])|pmax(s[bd]|u[wd])'
@@ -26,6 +26,7 @@ found=0
 while read -r object; do
   source=src/${object#"$objects"/}
   source=${source%.o}
+  [[ -f $source ]] || continue  # left from an older tree
   plain=1
   ! grep -qE "$units" "$source" || plain=0
   # Every function that goes beyond, with its binding: t local, T, W and others not.

@@ -18,6 +18,7 @@ namespace heed {
 
 /// `lse`: [B, Hq, Tq] f32, read only for a `part`; else it may be left out. Throws Error where shapes or dtypes disagree, a row or head is
 /// not there or an output overlaps any other tensor, before anything is written.
-void census(const Plan& plan, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& outputs);
+void census(const Plan& plan, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& outputs,
+            const Watch& watch = {});
 
 }  // namespace heed

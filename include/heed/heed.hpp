@@ -21,3 +21,4 @@
 #include <heed/tensor.hpp>
 #include <heed/units.hpp>
 #include <heed/version.hpp>
+#include <heed/watch.hpp>

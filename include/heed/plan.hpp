@@ -10,6 +10,7 @@
 #include <heed/limits.hpp>
 #include <heed/outputs.hpp>
 #include <heed/problem.hpp>
+#include <heed/watch.hpp>
 
 namespace heed {
 
@@ -65,8 +66,9 @@ class Plan {
   /// The whole decision in plain text, a line per fact.
   [[nodiscard]] std::string explain() const;
 
-  /// Computes. Throws Error before anything is written where the tensors do not fit the problem.
-  void run(const Inputs& inputs, const Outputs& outputs) const;
+  /// Computes. Throws Error before anything is written where the tensors do not fit the problem, or the Watch's memory is too small;
+  /// Cancelled where the Watch says so.
+  void run(const Inputs& inputs, const Outputs& outputs, const Watch& watch = {}) const;
 
  private:
   friend const plan::Planned& inside(const Plan& plan);

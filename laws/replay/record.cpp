@@ -56,8 +56,8 @@ void fill(Draw& draw, Tensor& tensor, double scale) {
 /// Numbers that a machine may not take, strewn in.
 void disturb(Draw& draw, Tensor& tensor) {
   for (std::int64_t n = draw.below(4); n > 0 && tensor.count() > 0; --n) {
-    const double value = draw.one_of({std::nan(""), static_cast<double>(std::numeric_limits<float>::infinity()), -HUGE_VAL, 3e38, 1e30,
-                                      1e-40, 0x1p46, 0x1p81, -0.0});
+    const double value = draw.one_of(
+        {std::nan(""), static_cast<double>(std::numeric_limits<float>::infinity()), -HUGE_VAL, 3e38, 1e30, 1e-40, 0x1p46, 0x1p81, -0.0});
     store_real(tensor.span(), draw.below(tensor.count()), value);
   }
 }
@@ -100,10 +100,10 @@ Made make(std::uint64_t seed) {
        "(q + k) % 7 < 3 | h == 1", "prefix(20)", "q >= 0 & doc[abs(k)] == doc[abs(q)]", "k > 1000000", "causal & k % 64 < 5"});
   if (!mask.empty()) p.mask = heed::parse(mask, p.tables);
   for (std::int64_t n = draw.below(3); n > 0; --n) {
-    p.scores.push_back(heed::parse(draw.one_of<std::string>({"softcap(30)", "s + slope[h] * (k - q)", "s * 0.5 + 0.1",
-                                                             "select(k % 5 == 1, s - 3, s)", "alibi(slope)", "s - abs(q - k) / 20.0",
-                                                             "min(s, 4.0)", "s + exp(-abs(s))"}),
-                                   p.tables));
+    p.scores.push_back(
+        heed::parse(draw.one_of<std::string>({"softcap(30)", "s + slope[h] * (k - q)", "s * 0.5 + 0.1", "select(k % 5 == 1, s - 3, s)",
+                                              "alibi(slope)", "s - abs(q - k) / 20.0", "min(s, 4.0)", "s + exp(-abs(s))"}),
+                    p.tables));
   }
   if (draw.once_in(4)) p.scale = draw.one_of({0.01, 1.0, 3.0, 1e6});
   if (draw.once_in(4)) {

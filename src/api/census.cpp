@@ -88,14 +88,17 @@ void check(const Problem& p, const TensorView& q, const TensorView& k, const Ten
 
 }  // namespace
 
-void census(const Plan& plan, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& outputs) {
+void census(const Plan& plan, const TensorView& q, const TensorView& k, const TensorView& lse, const CensusOutputs& outputs,
+            const Watch& watch) {
   const plan::Planned& planned = inside(plan);
   const Problem& p = planned.question.problem;
   check(p, q, k, lse, outputs);
   if (p.batch * p.heads == 0) return;
+  const memory::Held held({q, k, {}}, planned.question.layout);
+  base::Progress progress(watch);
   for (const plan::Part& part : planned.parts) {
     const machine::Words words = part.choice.kernel->words(p.dtype);
-    walk::census({planned.question, words, part.group.sequences, q, k, lse, outputs});
+    walk::census({planned.question, words, part.group.sequences, held, lse, outputs, progress});
   }
 }
 

@@ -53,7 +53,7 @@ class Compared {
     const Dims o{p.batch, p.heads, queries, p.value_dim}, l{p.batch, p.heads, queries};
     found_ = Tensor(found.o.dtype, o);
     truth_ = Tensor(DType::kF64, o);
-    naive_ = Tensor(DType::kF32, o);
+    naive_ = Tensor(p.dtype == DType::kF64 ? DType::kF64 : DType::kF32, o);
     rounding_ = Tensor(DType::kF64, o);
     found_l_ = Tensor(found.lse.dtype, l);
     truth_l_ = Tensor(DType::kF64, l);

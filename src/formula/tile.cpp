@@ -198,6 +198,11 @@ std::size_t TileFrame::bytes(const TileProgram& program) {
   return counted.bytes();
 }
 
+TileFrame::TileFrame(const TileProgram& program, base::Arena& arena) : program_(&program) {
+  std::byte* const memory = arena.take<std::byte>(bytes(program));
+  if (!arena.is_dry()) *this = TileFrame(program, memory);
+}
+
 TileFrame::TileFrame(const TileProgram& program, std::byte* memory) : program_(&program) {
   if (program.empty()) return;
   Memory taken(memory);

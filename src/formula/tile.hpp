@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/arena.hpp"
 #include "formula/tile_program.hpp"
 
 namespace heed::formula {
@@ -30,6 +31,7 @@ class TileFrame {
 
   TileFrame() = default;
   [[nodiscard]] static std::size_t bytes(const TileProgram& program);
+  TileFrame(const TileProgram& program, base::Arena& arena);
   /// memory: bytes(program), 64-byte aligned.
   TileFrame(const TileProgram& program, std::byte* memory);
 

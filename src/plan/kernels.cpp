@@ -14,8 +14,10 @@ constexpr walk::Walk kReference{.name = "reference",
                                 .slowness = 1000,
                                 .lane_step = 1,
                                 .decline = [](const problem::Question&) { return std::string(); },
-                                .scratch = [](const walk::Job& job) { return reference::scratch(job.question); },
-                                .run = [](const walk::Job& job) { reference::run(job.question, job.group, job.in, job.out); }};
+                                .run =
+                                    [](const walk::Job& job, base::Arena& arena) {
+                                      reference::run(job.question, job.group, job.in, job.out, {arena, job.progress});
+                                    }};
 
 std::string what_of(const walk::Walk& walk, const machine::Machine& machine) {
   std::string text(walk.what);
@@ -50,13 +52,16 @@ std::string Kernel::decline(const problem::Question& question, const problem::Gr
 }
 
 std::int64_t Kernel::scratch(const problem::Question& question, const problem::Group& group) const {
-  const machine::Words spoken = words(question.problem.dtype);
-  return walk->scratch({question, group, spoken, {}, {}});
+  const Watch nobody;
+  base::Progress progress(nobody);
+  return static_cast<std::int64_t>(
+      base::bytes_taken([&](base::Arena& arena) { run(question, group, {}, {}, {.arena = arena, .progress = progress}); }));
 }
 
-void Kernel::run(const problem::Question& question, const problem::Group& group, const Inputs& inputs, const Outputs& outputs) const {
+void Kernel::run(const problem::Question& question, const problem::Group& group, const Inputs& inputs, const Outputs& outputs,
+                 const Means& means) const {
   const machine::Words spoken = words(question.problem.dtype);
-  walk->run({question, group, spoken, inputs, outputs});
+  walk->run({question, group, spoken, inputs, outputs, means.progress}, means.arena);
 }
 
 std::span<const Kernel> kernels() {

@@ -29,7 +29,13 @@ struct Kernel {
   [[nodiscard]] std::string decline(const problem::Question& question, const problem::Group& group) const;
   /// Bytes that run() takes in one piece.
   [[nodiscard]] std::int64_t scratch(const problem::Question& question, const problem::Group& group) const;
-  void run(const problem::Question& question, const problem::Group& group, const Inputs& inputs, const Outputs& outputs) const;
+  /// What a run works with.
+  struct Means {
+    base::Arena& arena;
+    base::Progress& progress;
+  };
+  void run(const problem::Question& question, const problem::Group& group, const Inputs& inputs, const Outputs& outputs,
+           const Means& means) const;
 };
 
 /// The cheapest that accepts is taken, the first among equals.

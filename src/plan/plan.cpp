@@ -1,7 +1,13 @@
 #include <heed/plan.hpp>
 
 #include <algorithm>
+#include <optional>
+#include <string>
 
+#include <heed/error.hpp>
+
+#include "base/arena.hpp"
+#include "base/progress.hpp"
 #include "plan/choice.hpp"
 #include "plan/cost.hpp"
 #include "problem/outputs.hpp"
@@ -15,6 +21,15 @@ std::int64_t scratch_of(const problem::Question& question, const std::vector<Par
   std::int64_t most = 0;
   for (const Part& part : parts) most = std::max(most, part.choice.kernel->scratch(question, part.group));
   return most;
+}
+
+void check_scratch(std::span<const std::byte> scratch, std::size_t needed) {
+  if (scratch.size() < needed) {
+    throw Error(
+        {"scratch is too small", "watch, scratch", std::to_string(needed) + " bytes, as the plan says", std::to_string(scratch.size())});
+  }
+  if (reinterpret_cast<std::uintptr_t>(scratch.data()) % base::kAlignment != 0)
+    throw Error({"scratch is not aligned", "watch, scratch", "an address that is a multiple of 64", "one that is not"});
 }
 
 }  // namespace
@@ -78,9 +93,23 @@ std::string Plan::explain() const {
   return plan::explain(*this);
 }
 
-void Plan::run(const Inputs& inputs, const Outputs& outputs) const {
+void Plan::run(const Inputs& inputs, const Outputs& outputs, const Watch& watch) const {
   problem::check_tensors(planned_->question, inputs, outputs);
-  for (const plan::Part& part : planned_->parts) part.choice.kernel->run(planned_->question, part.group, inputs, outputs);
+  const auto needed = static_cast<std::size_t>(planned_->scratch_bytes);
+  if (!watch.scratch.empty()) plan::check_scratch(watch.scratch, needed);
+  std::optional<base::Scratch> own;
+  if (watch.scratch.empty()) own.emplace(needed);
+  const std::span<std::byte> memory = own ? own->memory() : watch.scratch.first(needed);
+  base::Progress progress(watch);
+  double begin = 0;
+  const double all = std::max(planned_->question.tiles.visited().pairs, 1.0);
+  for (const plan::Part& part : planned_->parts) {
+    const double share = planned_->parts.size() == 1 ? 1 : part.group.visited.pairs / all;
+    progress.enter(begin, share);
+    begin += share;
+    base::Arena arena(memory);
+    part.choice.kernel->run(planned_->question, part.group, inputs, outputs, {arena, progress});
+  }
 }
 
 }  // namespace heed

@@ -5,8 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <heed/inputs.hpp>
-
 #include "base/rows.hpp"
 #include "problem/layout.hpp"
 
@@ -56,12 +54,6 @@ struct Placed {
   [[nodiscard]] double real(std::int64_t b, std::int64_t h, std::int64_t row, std::int64_t column) const {
     return real_at(tensor, places.at(b, h, row, column));
   }
-};
-
-struct PlacedInputs {
-  Placed q, k, v;
-  PlacedInputs(const Inputs& in, const Layout& layout)
-      : q(in.q, layout, Side::kQueries), k(in.k, layout, Side::kKeys), v(in.v, layout, Side::kKeys) {}
 };
 
 }  // namespace heed::problem

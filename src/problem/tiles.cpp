@@ -40,9 +40,8 @@ class Search {
         mask_(mask),
         score_(score),
         rows_(rows),
-        arena_(formula::TileFrame::bytes(program) + kTile * kTile),
-        frame_(program, arena_.take<std::byte>(formula::TileFrame::bytes(program))),
-        seen_(arena_.take<std::uint8_t>(kTile * kTile)) {}
+        scratch_(base::rounded(formula::TileFrame::bytes(program))),
+        frame_(program, scratch_.memory().data()) {}
 
   void run(std::int64_t b, std::int64_t h) {
     b_ = b;
@@ -128,9 +127,9 @@ class Search {
     frame_.bind_queries(line(positions, box.q), line(query_rows, box.i));
     frame_.bind_keys(line(positions, box.k));
     const int lanes = static_cast<int>(box.q.last - box.q.first + 1), rows = static_cast<int>(box.k.last - box.k.first + 1);
-    formula::see(frame_, rows, lanes, seen_);
+    formula::see(frame_, rows, lanes, seen_.data());
     for (int j = 0; j < rows; ++j) {
-      if (std::any_of(seen_ + j * kTile, seen_ + j * kTile + lanes, [](std::uint8_t seen) { return seen != 0; })) return true;
+      if (std::any_of(seen_.data() + j * kTile, seen_.data() + j * kTile + lanes, [](std::uint8_t seen) { return seen != 0; })) return true;
     }
     return false;
   }
@@ -139,9 +138,9 @@ class Search {
   const formula::Over& mask_;
   const formula::Over* score_;  // null when scores cannot hide
   std::vector<std::vector<Run>>& rows_;
-  base::Arena arena_;
+  base::Scratch scratch_;
   formula::TileFrame frame_;
-  std::uint8_t* seen_;
+  std::array<std::uint8_t, std::size_t{kTile} * kTile> seen_{};
   std::vector<formula::Value> values_;
   std::int64_t b_ = 0, h_ = 0;
 };

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/dtype.hpp"
-#include "problem/places.hpp"
+#include "memory/memory.hpp"
 
 namespace heed::reference {
 namespace {
@@ -37,7 +37,7 @@ struct Row {
 
 /// One row, the textbook way in F: scores, softmax, P rounded, mix.
 template <class F>
-void naive_row(const problem::Question& question, const problem::PlacedInputs& in, F* o, const problem::Places& places, const Row& row,
+void naive_row(const problem::Question& question, const memory::Held& in, F* o, const problem::Places& places, const Row& row,
                std::vector<F>& p) {
   const auto [b, h, i] = row;
   const std::int64_t g = question.layout.kv_head(h), keys = question.layout.keys_of(b);
@@ -71,7 +71,7 @@ void naive_row(const problem::Question& question, const problem::PlacedInputs& i
 
 template <class F>
 void naive_in(const problem::Question& question, const Inputs& inputs, const TensorSpan& o) {
-  const problem::PlacedInputs in(inputs, question.layout);
+  const memory::Held in(inputs, question.layout);
   const problem::Places places(o, question.layout, problem::Side::kQueries);
   std::vector<F> p;
   for (std::int64_t b = 0; b < question.layout.batch; ++b) {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "problem/places.hpp"
+#include "memory/memory.hpp"
 
 namespace heed::reference {
 namespace {
@@ -203,7 +203,7 @@ class Rounding {
   }
 
   const problem::Question& question_;
-  problem::PlacedInputs in_;
+  memory::Held in_;
   double unit_, felt_by_output_;
   std::vector<double> row_, keys_;  // [D], [Tk, D]
   std::vector<Score> scores_;       // [Tk]

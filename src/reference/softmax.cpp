@@ -7,7 +7,7 @@
 #include "base/arena.hpp"
 #include "base/rows.hpp"
 #include "base/threads.hpp"
-#include "problem/places.hpp"
+#include "memory/memory.hpp"
 #include "state/softmax.hpp"
 
 namespace heed::reference {
@@ -31,8 +31,7 @@ double held(double x, DType dtype) {
 }
 
 /// The scaled similarity; NaN where it is beyond that type though q and k are finite.
-double similarity(const problem::Question& question, const problem::PlacedInputs& in, const formula::Place& place, std::int64_t i,
-                  std::int64_t j) {
+double similarity(const problem::Question& question, const memory::Held& in, const formula::Place& place, std::int64_t i, std::int64_t j) {
   double sum = 0;
   bool finite = true;
   for (std::int64_t c = 0; c < question.problem.dim; ++c) {
@@ -45,7 +44,7 @@ double similarity(const problem::Question& question, const problem::PlacedInputs
 }
 
 /// The final score of one place; -inf where it is hidden.
-double score_at(const problem::Question& question, const problem::PlacedInputs& in, formula::Place place, std::int64_t i, std::int64_t j,
+double score_at(const problem::Question& question, const memory::Held& in, formula::Place place, std::int64_t i, std::int64_t j,
                 std::span<formula::Value> values) {
   if (!question.formulas.mask.at(place, values).integer) return state::kNothing;
   place.s = similarity(question, in, place, i, j);
@@ -61,10 +60,13 @@ struct Row {
 struct Worker {
   std::span<double> o, s;
   std::span<formula::Value> values;
+  Worker(const problem::Question& question, base::Arena& arena)
+      : o(arena.make<double>(static_cast<std::size_t>(question.problem.value_dim))),
+        s(arena.make<double>(static_cast<std::size_t>(question.layout.keys))),
+        values(arena.make<formula::Value>(std::max(question.formulas.mask.steps().size(), question.formulas.score.steps().size()))) {}
 };
 
-void attend_row(const problem::Question& question, const problem::PlacedInputs& in, const Outputs& out, const Row& row,
-                const Worker& worker) {
+void attend_row(const problem::Question& question, const memory::Held& in, const Outputs& out, const Row& row, const Worker& worker) {
   const auto [o, s, values] = worker;
   const std::int64_t g = question.layout.kv_head(row.h), keys = question.layout.keys_of(row.b);
   std::fill(o.begin(), o.end(), 0.0);
@@ -105,40 +107,31 @@ void attend_row(const problem::Question& question, const problem::PlacedInputs& 
   for (std::int64_t c = 0; c < 2; ++c) store_real(out.norms, norms.at(row.b, row.h, row.i, c), 0);  // state::Norm::unknown: other scores
 }
 
-std::size_t worker_bytes(const problem::Question& question) {
-  const std::size_t steps = std::max(question.formulas.mask.steps().size(), question.formulas.score.steps().size());
-  return base::rounded(static_cast<std::size_t>(question.problem.value_dim) * sizeof(double)) +
-         base::rounded(static_cast<std::size_t>(question.layout.keys) * sizeof(double)) + base::rounded(steps * sizeof(formula::Value));
-}
-
 }  // namespace
 
-std::int64_t scratch(const problem::Question& question) {
-  return static_cast<std::int64_t>(worker_bytes(question)) * question.threads +
-         static_cast<std::int64_t>(base::rounded(sizeof(Worker) * static_cast<std::size_t>(question.threads)));
-}
-
-void run(const problem::Question& question, const problem::Group& group, const Inputs& in, const Outputs& out) {
-  base::Arena arena(static_cast<std::size_t>(scratch(question)));
-  const std::span<Worker> workers = arena.make<Worker>(static_cast<std::size_t>(question.threads));
-  const std::size_t steps = std::max(question.formulas.mask.steps().size(), question.formulas.score.steps().size());
-  for (Worker& worker : workers) {
-    const auto value_dim = static_cast<std::size_t>(question.problem.value_dim), keys = static_cast<std::size_t>(question.layout.keys);
-    worker = {{arena.take<double>(value_dim), value_dim}, {arena.take<double>(keys), keys}, {arena.take<formula::Value>(steps), steps}};
-  }
-  const problem::PlacedInputs tensors(in, question.layout);
-  const std::int64_t heads = question.layout.heads;
+void run(const problem::Question& question, const problem::Group& group, const Inputs& in, const Outputs& out, const Means& means) {
+  const std::span<Worker> workers = means.arena.make<Worker>(static_cast<std::size_t>(question.threads), question, means.arena);
+  if (means.arena.is_dry()) return;
+  const memory::Held held(in, question.layout);
+  const std::int64_t heads = question.layout.heads, tasks = group.tiles() * kTile * heads;
+  means.progress.expect(tasks);
   // A task is a row of a tile of queries: all of a group by head.
-  base::parallel(question.threads, group.tiles() * kTile * heads, [&](int index, std::int64_t task) {
+  base::parallel(question.threads, tasks, [&](int index, std::int64_t task) {
     const problem::Group::Row tile = group.row(task / (kTile * heads));
     const std::int64_t h = task / kTile % heads, i = tile.tile * kTile + task % kTile;
-    if (i < question.layout.queries_of(tile.b))
-      attend_row(question, tensors, out, {tile.b, h, i}, workers[static_cast<std::size_t>(index)]);
+    if (i < question.layout.queries_of(tile.b)) attend_row(question, held, out, {tile.b, h, i}, workers[static_cast<std::size_t>(index)]);
+    means.progress.step();
   });
 }
 
 void run(const problem::Question& question, const Inputs& in, const Outputs& out) {
-  run(question, problem::Group(question, problem::every_sequence(question.layout)), in, out);
+  const problem::Group group(question, problem::every_sequence(question.layout));
+  const Watch nobody;
+  base::Progress progress(nobody);
+  const auto run_in = [&](base::Arena& arena) { run(question, group, in, out, {.arena = arena, .progress = progress}); };
+  const base::Scratch scratch(base::bytes_taken(run_in));
+  base::Arena arena(scratch.memory());
+  run_in(arena);
 }
 
 }  // namespace heed::reference

@@ -14,15 +14,21 @@
 #include <heed/inputs.hpp>
 #include <heed/outputs.hpp>
 
+#include "base/arena.hpp"
+#include "base/progress.hpp"
 #include "problem/group.hpp"
 #include "problem/question.hpp"
 
 namespace heed::reference {
 
-[[nodiscard]] std::int64_t scratch(const problem::Question& question);
 /// Outputs may be of any real dtype, wider than a plan allows: f64 holds the results unrounded.
-void run(const problem::Question& question, const problem::Group& group, const Inputs& inputs, const Outputs& outputs);
-/// Of all sequences.
+/// What it works with: memory, all of it taken before anything is computed (of a dry arena nothing is), and who watches.
+struct Means {
+  base::Arena& arena;
+  base::Progress& progress;
+};
+void run(const problem::Question& question, const problem::Group& group, const Inputs& inputs, const Outputs& outputs, const Means& means);
+/// Of all sequences, in memory of its own.
 void run(const problem::Question& question, const Inputs& inputs, const Outputs& outputs);
 
 }  // namespace heed::reference

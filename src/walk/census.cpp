@@ -25,7 +25,6 @@ struct Worker {
   CensusRows rows;
   Received received;
 
-  static std::size_t bytes(const CensusJob& job) { return CensusRows::bytes(job) + Received::bytes(job); }
   Worker(const CensusJob& job, base::Arena& arena) : rows(job, arena), received(job, arena) {}
 };
 
@@ -50,7 +49,8 @@ class Census {
       : job_(job),
         threads_(static_cast<std::size_t>(job.question.threads)),
         heads_(census_heads(job)),
-        arena_(threads_ * Worker::bytes(job)) {
+        scratch_(threads_ * base::bytes_taken([&](base::Arena& arena) { Worker(job, arena); })),
+        arena_(scratch_.memory()) {
     workers_.reserve(threads_);
     for (std::size_t n = 0; n < threads_; ++n) workers_.emplace_back(job, arena_);
   }
@@ -148,6 +148,7 @@ class Census {
   const CensusJob& job_;
   std::size_t threads_;
   std::vector<CensusHead> heads_;
+  base::Scratch scratch_;
   base::Arena arena_;
   std::vector<Worker> workers_;
   std::map<std::size_t, problem::Columns> columns_;  // by map of tiles

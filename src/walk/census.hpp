@@ -14,7 +14,9 @@
 
 #include <heed/outputs.hpp>
 
+#include "base/progress.hpp"
 #include "machine/machine.hpp"
+#include "memory/memory.hpp"
 #include "problem/question.hpp"
 
 namespace heed::walk {
@@ -23,8 +25,10 @@ struct CensusJob {
   const problem::Question& question;
   const machine::Words& words;
   std::span<const std::int64_t> sequences;  ///< batch entries or packed sequences that these words are for
-  const TensorView &q, &k, &lse;
+  const memory::Held& held;
+  const TensorView& lse;
   const CensusOutputs& out;
+  base::Progress& progress;
 
   /// How many heads of each are looked at.
   [[nodiscard]] std::int64_t heads() const {

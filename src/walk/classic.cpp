@@ -19,29 +19,22 @@ constexpr int kMostLines = 2;  // of a state
 /// Row r of the S x S matrix is the panel [Tk, 64] of one tile of queries of one head.
 class Classic {
  public:
-  explicit Classic(const Job& job)
+  Classic(const Job& job, base::Arena& arena)
       : question_(job.question),
         words_(job.words),
-        in_(job.in),
-        v_(job.in.v, question_.layout, problem::Side::kKeys),
+        progress_(job.progress),
+        held_(job.in, question_.layout),
         out_(job.out),
         writer_(question_.layout, job.out),
-        arena_(bytes(question_, words_)),
-        square_(arena_.take<float>(panel() * static_cast<std::size_t>(rows()))),
-        divisors_(lines()),
-        workers_(arena_.make<Worker>(static_cast<std::size_t>(question_.threads), question_, words_, arena_)) {}
+        square_(arena.take<float>(panel() * static_cast<std::size_t>(rows()))),
+        divisors_(arena.take<float>(static_cast<std::size_t>(rows()) * kTile)),
+        workers_(arena.make<Worker>(static_cast<std::size_t>(question_.threads), question_, words_, held_, arena)) {}
 
   void run() {
+    progress_.expect(3 * rows());
     each_row([this](Worker& w, std::int64_t row) { first_product(w, row); });
     each_row([this](Worker& w, std::int64_t row) { softmax(w, row); });
     each_row([this](Worker& w, std::int64_t row) { second_product(w, row); });
-  }
-
-  static std::size_t bytes(const problem::Question& question, const machine::Words& words) {
-    const auto rows = static_cast<std::size_t>(question.layout.batch * question.layout.heads * question.layout.query_tiles());
-    const auto keys = static_cast<std::size_t>(question.layout.keys), threads = static_cast<std::size_t>(question.threads);
-    return base::rounded(rows * keys * kTile * sizeof(float)) + base::rounded(rows * kTile * sizeof(float)) +
-           threads * Worker::bytes(question, words) + base::rounded(threads * sizeof(Worker));
   }
 
  private:
@@ -51,21 +44,14 @@ class Classic {
     float *o, *rescale, *v, *s;
     std::uint8_t* seen;
 
-    static std::size_t bytes(const problem::Question& question, const machine::Words& words) {
-      const auto tile = static_cast<std::size_t>(kTile * question.problem.value_dim) * sizeof(float);
-      return TileScores::bytes(question, words) + 2 * base::rounded(tile) + base::rounded(kTile * sizeof(float)) +
-             base::rounded(kTile * kTile * sizeof(float)) + base::rounded(kTile * kTile) + DoubleFold::bytes(question);
-    }
-    Worker(const problem::Question& question, const machine::Words& words, base::Arena& arena)
-        : scores(question, words, arena),
+    Worker(const problem::Question& question, const machine::Words& words, const memory::Held& held, base::Arena& arena)
+        : scores(question, words, held, arena),
           in_double(question, arena),
           o(arena.take<float>(static_cast<std::size_t>(kTile * question.problem.value_dim))),
           rescale(arena.take<float>(kTile)),
           v(arena.take<float>(static_cast<std::size_t>(kTile * question.problem.value_dim))),
           s(arena.take<float>(kTile * kTile)),
-          seen(arena.take<std::uint8_t>(kTile * kTile)) {
-      std::fill_n(rescale, kTile, 1.0f);
-    }
+          seen(arena.take<std::uint8_t>(kTile * kTile)) {}
   };
   struct Place {
     std::int64_t b, h, tile;
@@ -76,21 +62,22 @@ class Classic {
 
   [[nodiscard]] std::int64_t rows() const { return question_.layout.batch * question_.layout.heads * question_.layout.query_tiles(); }
   [[nodiscard]] std::size_t panel() const { return static_cast<std::size_t>(question_.layout.keys) * kTile; }
-  [[nodiscard]] float* lines() { return arena_.take<float>(static_cast<std::size_t>(rows()) * kTile); }
   [[nodiscard]] float* scores_of(std::int64_t row) const { return square_ + static_cast<std::size_t>(row) * panel(); }
 
   template <class Function>
   void each_row(const Function& function) {
-    base::parallel(question_.threads, rows(),
-                   [&](int worker, std::int64_t row) { function(workers_[static_cast<std::size_t>(worker)], row); });
+    base::parallel(question_.threads, rows(), [&](int worker, std::int64_t row) {
+      function(workers_[static_cast<std::size_t>(worker)], row);
+      progress_.step();
+    });
   }
 
   Place bind(Worker& w, std::int64_t row) const {
     const std::int64_t tiles = question_.layout.query_tiles(), head = row / tiles;
     const Place place{head / question_.layout.heads, head % question_.layout.heads, row % tiles};
     const QueryTile queries = place.queries(question_.layout.queries);
-    w.scores.load(in_.q, queries);
-    w.scores.bind(in_.q, in_.k, queries);
+    w.scores.load(queries);
+    w.scores.bind(queries);
     return place;
   }
 
@@ -135,21 +122,22 @@ class Classic {
     if (!out_.o.given()) return;
     const Place place = bind(w, row);
     const int value_dim = static_cast<int>(question_.problem.value_dim), lanes = w.scores.lanes();
+    std::fill_n(w.rescale, kTile, 1.0f);
     for (const bool careful : {false, true}) {
       std::fill_n(w.o, kTile * value_dim, 0.0f);
-      for (std::int64_t tile = 0; tile < question_.layout.key_tiles(); ++tile) mix_tile(w, row, place, tile, careful);
+      for (std::int64_t tile = 0; tile < question_.layout.key_tiles(); ++tile) mix_tile(w, row, tile, careful);
       if (std::none_of(w.o, w.o + kTile * value_dim, [](float value) { return std::isnan(value); })) break;
     }
     const QueryTile queries = place.queries(question_.layout.queries);
     machine::finish(w.o, w.rescale, value_dim, 0, lanes, writer_.o(queries, place.h));  // P is divided already
     std::uint64_t rows = words_.mixing.overflown(w.o, value_dim, lanes);
     for (int i = 0; i < lanes; ++i) rows &= ~(static_cast<std::uint64_t>(std::isnan(divisors_[row * kTile + i])) << i);
-    if (rows != 0) w.in_double.fold(w.scores, v_, queries, place.tile, rows, {w.s, w.v, w.seen}, writer_);
+    if (rows != 0) w.in_double.fold(w.scores, queries, place.tile, rows, {w.s, w.v, w.seen}, writer_);
   }
 
-  void mix_tile(Worker& w, std::int64_t row, const Place& place, std::int64_t tile, bool careful) {
+  void mix_tile(Worker& w, std::int64_t row, std::int64_t tile, bool careful) {
     const int keys = w.scores.keys(tile), value_dim = static_cast<int>(question_.problem.value_dim), lanes = w.scores.lanes();
-    const base::Rows rows = v_.rows(place.b, question_.layout.kv_head(place.h)).from(tile * kTile);
+    const base::Rows rows = w.scores.held().values(tile);
     const machine::Operand v = words_.mixing.values(rows, keys, value_dim, w.v);
     const auto* const values = static_cast<const float*>(v.data);
     const float* const p = scores_of(row) + tile * kTile * kTile;
@@ -161,11 +149,10 @@ class Classic {
 
   const problem::Question& question_;
   const machine::Words& words_;
-  const Inputs& in_;
-  problem::Placed v_;
+  base::Progress& progress_;
+  memory::Held held_;
   const Outputs& out_;
   problem::RowWriter writer_;
-  base::Arena arena_;
   float* square_;
   float* divisors_;
   std::span<Worker> workers_;
@@ -180,14 +167,11 @@ std::string classic_declines(const problem::Question& question) {
   return {};
 }
 
-std::int64_t classic_scratch(const Job& job) {
-  return static_cast<std::int64_t>(Classic::bytes(job.question, job.words));
-}
-
-void classic(const Job& job) {
+void classic(const Job& job, base::Arena& arena) {
   const problem::Layout& layout = job.question.layout;
   if (layout.batch == 0 || layout.heads == 0 || layout.queries == 0) return;
-  Classic(job).run();
+  Classic classic(job, arena);
+  if (!arena.is_dry()) classic.run();
 }
 
 }  // namespace heed::walk

@@ -15,7 +15,6 @@
 namespace heed::walk {
 
 [[nodiscard]] std::string classic_declines(const problem::Question& question);
-[[nodiscard]] std::int64_t classic_scratch(const Job& job);
-void classic(const Job& job);
+void classic(const Job& job, base::Arena& arena);
 
 }  // namespace heed::walk

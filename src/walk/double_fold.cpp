@@ -8,12 +8,6 @@
 
 namespace heed::walk {
 
-std::size_t DoubleFold::bytes(const problem::Question& question) {
-  const std::size_t line = base::rounded(kTile * sizeof(double));
-  return 3 * line + base::rounded(kTile * kTile * sizeof(double)) +
-         base::rounded(static_cast<std::size_t>(kTile * question.problem.value_dim) * sizeof(double));
-}
-
 DoubleFold::DoubleFold(const problem::Question& question, base::Arena& arena)
     : question_(question),
       weighing_(state::in_double(state::softmax())),
@@ -31,9 +25,8 @@ void DoubleFold::start(const QueryTile& queries) {
   weighing_.start(state_, sinks);
 }
 
-void DoubleFold::fold(TileScores& scores, const problem::Placed& v, const QueryTile& queries, std::int64_t row, std::uint64_t rows,
-                      const Buffers& buffers, const problem::RowWriter& out) {
-  const machine::Rows values = v.rows(queries.b, question_.layout.kv_head(queries.h));
+void DoubleFold::fold(TileScores& scores, const QueryTile& queries, std::int64_t row, std::uint64_t rows, const Buffers& buffers,
+                      const problem::RowWriter& out) {
   const int value_dim = static_cast<int>(question_.problem.value_dim), lanes = scores.lanes();
   start(queries);
   for (const problem::Run& run : question_.tiles.runs(queries.b, queries.h, row)) {
@@ -43,7 +36,7 @@ void DoubleFold::fold(TileScores& scores, const problem::Placed& v, const QueryT
       seen_from_scores(buffers.s, keys, buffers.seen);
       std::copy_n(buffers.s, keys * kTile, p_);
       weighing_.absorb(p_, keys, lanes, state_, rescale_);
-      machine::widen(values.from(tile * kTile), keys, value_dim, buffers.v);
+      machine::widen(scores.held().values(tile), keys, value_dim, buffers.v);
       machine::mix_seen(p_, buffers.seen, machine::Lines<float>{buffers.v, value_dim}, {value_dim, keys, lanes}, rescale_, o_);
     }
   }

@@ -23,11 +23,10 @@ class DoubleFold {
     float *s, *v;
     std::uint8_t* seen;
   };
-  [[nodiscard]] static std::size_t bytes(const problem::Question& question);
   DoubleFold(const problem::Question& question, base::Arena& arena);
   /// Writes O of `rows` of the tile of queries that `scores` is bound to; `row`: which tile of queries it is.
-  void fold(TileScores& scores, const problem::Placed& v, const QueryTile& queries, std::int64_t row, std::uint64_t rows,
-            const Buffers& buffers, const problem::RowWriter& out);
+  void fold(TileScores& scores, const QueryTile& queries, std::int64_t row, std::uint64_t rows, const Buffers& buffers,
+            const problem::RowWriter& out);
 
  private:
   void start(const QueryTile& queries);

@@ -28,9 +28,7 @@ inline constexpr std::int64_t kMostBlock = 2048;  ///< keys per block; merging c
 inline constexpr std::int64_t kLeastBlock = 256;  ///< halved down to this while a packed block is larger than
 inline constexpr std::int64_t kPackedBytes = 1 << 20;
 
-/// Bytes that fold() allocates, in one piece.
-[[nodiscard]] std::int64_t fold_scratch(const Job& job);
 [[nodiscard]] std::string fold_declines(const problem::Question& question);
-void fold(const Job& job);
+void fold(const Job& job, base::Arena& arena);
 
 }  // namespace heed::walk

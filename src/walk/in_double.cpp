@@ -6,6 +6,7 @@
 #include "base/arena.hpp"
 #include "base/threads.hpp"
 #include "machine/double.hpp"
+#include "memory/memory.hpp"
 #include "walk/row_state.hpp"
 #include "walk/sharing.hpp"
 #include "walk/tile_formulas.hpp"
@@ -29,20 +30,15 @@ const state::DoubleWeighing& weighing_of(const machine::Words& words) {
 
 /// What one thread needs to fold.
 struct Worker {
+  memory::KeyTiles tiles;
   TileFormulas formulas;
   double *qt, *s, *rescale, *k_buffer, *v_buffer;
   std::uint8_t* seen;
   State state, part;
-  base::Rows k{}, v{};
 
-  static std::size_t bytes(const Question& question, const machine::Words& words) {
-    const Problem& p = question.problem;
-    return TileFormulas::bytes(question, words.most_lanes) + 2 * doubles(kTile * p.dim) + doubles(kTile * kTile) + doubles(kTile) +
-           doubles(kTile * p.value_dim) + base::rounded(kTile * kTile) +
-           2 * State::bytes(question, weighing_of(words), output_bytes(question));
-  }
-  Worker(const Question& question, const machine::Words& words, base::Arena& arena)
-      : formulas(question, words.most_lanes, arena),
+  Worker(const Question& question, const machine::Words& words, const memory::Held& held, base::Arena& arena)
+      : tiles(question, held, arena),
+        formulas(question, words.most_lanes, arena),
         qt(arena.take<double>(static_cast<std::size_t>(kTile * question.problem.dim))),
         s(arena.take<double>(kTile * kTile)),
         rescale(arena.take<double>(kTile)),
@@ -58,29 +54,23 @@ struct Part {
   std::int64_t band, block;
 };
 
-std::size_t scratch_of(const Question& question, const machine::Words& words, const Sharing& sharing) {
-  const auto workers = static_cast<std::size_t>(sharing.workers()), parts = static_cast<std::size_t>(sharing.parts());
-  return workers * Worker::bytes(question, words) + base::rounded(workers * sizeof(Worker)) +
-         parts * State::bytes(question, weighing_of(words), output_bytes(question)) + base::rounded(parts * sizeof(State)) +
-         base::rounded(parts * sizeof(Part));
-}
-
 class InDouble {
  public:
-  explicit InDouble(const Job& job)
+  InDouble(const Job& job, base::Arena& arena)
       : question_(job.question),
         weighing_(weighing_of(job.words)),
-        q_(job.in.q, job.question.layout, problem::Side::kQueries),
-        k_(job.in.k, job.question.layout, problem::Side::kKeys),
-        v_(job.in.v, job.question.layout, problem::Side::kKeys),
+        held_(job.in, job.question.layout),
+        progress_(job.progress),
         out_(job.question.layout, job.out),
         sharing_(job.question, job.group, job.words),
         dim_(static_cast<int>(job.question.problem.dim)),
         value_dim_(static_cast<int>(job.question.problem.value_dim)),
-        arena_(scratch_of(job.question, job.words, sharing_)),
-        workers_(arena_.make<Worker>(static_cast<std::size_t>(sharing_.workers()), job.question, job.words, arena_)) {}
+        workers_(arena.make<Worker>(static_cast<std::size_t>(sharing_.workers()), job.question, job.words, held_, arena)),
+        parts_(arena.make<Part>(static_cast<std::size_t>(sharing_.parts()))),
+        states_(arena.make<State>(parts_.size(), question_, weighing_, output_bytes(question_), arena)) {}
 
   void run() {
+    progress_.expect(sharing_.split() ? sharing_.parts() : sharing_.bands());
     if (sharing_.split()) return run_split();
     base::parallel(static_cast<int>(workers_.size()), sharing_.bands(), [&](int worker, std::int64_t index) {
       Worker& w = workers_[static_cast<std::size_t>(worker)];
@@ -92,8 +82,10 @@ class InDouble {
       sharing_.each_block(band, [&](std::int64_t block) {
         fold_block(w, w.part, band, block);
         merge(w.state, w.part, queries.lanes());
+        progress_.step(0);
       });
       finish(w.state, queries);
+      progress_.step();
     });
   }
 
@@ -101,24 +93,23 @@ class InDouble {
   /// Every block that a tile of queries enters by itself, then each tile's parts merged in ascending order: the same bits as one after
   /// the other.
   void run_split() {
-    const std::span<Part> parts(arena_.take<Part>(static_cast<std::size_t>(sharing_.parts())), static_cast<std::size_t>(sharing_.parts()));
-    const std::span<State> states = arena_.make<State>(parts.size(), question_, weighing_, output_bytes(question_), arena_);
     std::size_t count = 0;
     for (std::int64_t index = 0; index < sharing_.bands(); ++index)
-      sharing_.each_block(sharing_.band(index), [&](std::int64_t block) { parts[count++] = {index, block}; });
+      sharing_.each_block(sharing_.band(index), [&](std::int64_t block) { parts_[count++] = {index, block}; });
     base::parallel(static_cast<int>(workers_.size()), sharing_.parts(), [&](int worker, std::int64_t task) {
       Worker& w = workers_[static_cast<std::size_t>(worker)];
-      const Part& part = parts[static_cast<std::size_t>(task)];
+      const Part& part = parts_[static_cast<std::size_t>(task)];
       const Band band = sharing_.band(part.band);
       bind(w, band.queries(0));
-      fold_block(w, states[static_cast<std::size_t>(task)], band, part.block);
+      fold_block(w, states_[static_cast<std::size_t>(task)], band, part.block);
+      progress_.step();
     });
     std::size_t next = 0;
     for (std::int64_t index = 0; index < sharing_.bands(); ++index) {
       const State& state = workers_[0].state;
       const QueryTile queries = sharing_.band(index).queries(0);
       state.start(question_, queries);
-      for (; next < parts.size() && parts[next].band == index; ++next) merge(state, states[next], queries.lanes());
+      for (; next < parts_.size() && parts_[next].band == index; ++next) merge(state, states_[next], queries.lanes());
       finish(state, queries);
     }
   }
@@ -127,12 +118,12 @@ class InDouble {
     const std::int64_t g = question_.layout.kv_head(queries.h);
     std::array<std::int64_t, kTile> offsets{};
     for (int lane = 0; lane < queries.lanes(); ++lane)
-      offsets[static_cast<std::size_t>(lane)] = queries.head(lane) * q_.places.head_stride() + queries.query(lane) * q_.places.row_stride();
-    base::Rows q = q_.rows(queries.b, 0);
+      offsets[static_cast<std::size_t>(lane)] =
+          queries.head(lane) * held_.q.places.head_stride() + queries.query(lane) * held_.q.places.row_stride();
+    base::Rows q = held_.q.rows(queries.b, 0);
     q.row_stride = 1;  // offsets are in elements
     machine::load_queries(q, offsets.data(), queries.lanes(), dim_, w.qt);
-    w.k = k_.rows(queries.b, g);
-    w.v = v_.rows(queries.b, g);
+    w.tiles.bind(queries.b, g);
     w.formulas.bind(queries);
   }
 
@@ -156,7 +147,7 @@ class InDouble {
   /// w.s <- final scores.
   void score_tile(Worker& w, const State& part, std::int64_t tile, Verdict verdict) const {
     const machine::Shape shape{.dim = dim_, .keys = w.formulas.keys(tile), .lanes = w.formulas.lanes()};
-    const machine::Lines<double> k = machine::in_double(w.k.from(tile * kTile), shape.keys, dim_, w.k_buffer);
+    const machine::Lines<double> k = machine::in_double(w.tiles.keys(tile), shape.keys, dim_, w.k_buffer);
     if (!machine::scores(w.qt, k, shape, question_.scale, w.s)) machine::refuse_infinite(w.qt, k, shape, w.s);
     w.formulas.alter(tile, verdict, w.s, 0, shape.lanes);
     if (question_.problem.statistics) state::tally(w.s, shape.keys, shape.lanes, part.tally);
@@ -166,7 +157,7 @@ class InDouble {
     const machine::Shape shape{.dim = value_dim_, .keys = w.formulas.keys(tile), .lanes = w.formulas.lanes()};
     if (carefully) seen_from_scores(w.s, shape.keys, w.seen);
     weighing_.absorb(w.s, shape.keys, shape.lanes, part.state, w.rescale);
-    const machine::Lines<double> v = machine::in_double(w.v.from(tile * kTile), shape.keys, value_dim_, w.v_buffer);
+    const machine::Lines<double> v = machine::in_double(w.tiles.values(tile), shape.keys, value_dim_, w.v_buffer);
     if (carefully)
       machine::mix_seen(w.s, w.seen, v, shape, w.rescale, part.o);
     else
@@ -192,12 +183,14 @@ class InDouble {
 
   const Question& question_;
   const state::DoubleWeighing& weighing_;
-  problem::Placed q_, k_, v_;
+  memory::Held held_;
+  base::Progress& progress_;
   problem::RowWriter out_;
   Sharing sharing_;
   int dim_, value_dim_;
-  base::Arena arena_;
   std::span<Worker> workers_;
+  std::span<Part> parts_;    // where blocks are shared out
+  std::span<State> states_;  // of the parts
 };
 
 }  // namespace
@@ -208,13 +201,10 @@ std::string in_double_declines(const Question& question) {
   return {};
 }
 
-std::int64_t in_double_scratch(const Job& job) {
-  return static_cast<std::int64_t>(scratch_of(job.question, job.words, Sharing(job.question, job.group, job.words)));
-}
-
-void in_double(const Job& job) {
+void in_double(const Job& job, base::Arena& arena) {
   if (job.question.layout.heads == 0 || job.group.queries == 0) return;
-  InDouble(job).run();
+  InDouble fold(job, arena);
+  if (!arena.is_dry()) fold.run();
 }
 
 }  // namespace heed::walk

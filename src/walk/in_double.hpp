@@ -23,7 +23,6 @@
 namespace heed::walk {
 
 [[nodiscard]] std::string in_double_declines(const problem::Question& question);
-[[nodiscard]] std::int64_t in_double_scratch(const Job& job);
-void in_double(const Job& job);
+void in_double(const Job& job, base::Arena& arena);
 
 }  // namespace heed::walk

@@ -14,7 +14,6 @@ using state::Tally;
 using state::TallyRows;
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
-constexpr std::size_t kLine = base::rounded(kTile * sizeof(float)), kWideLine = base::rounded(kTile * sizeof(double));
 
 TallyRows tally_rows(base::Arena& arena) {
   return {arena.take<float>(kTile), arena.take<double>(kTile), arena.take<float>(kTile), arena.take<float>(kTile),
@@ -55,14 +54,9 @@ std::vector<CensusHead> census_heads(const CensusJob& job) {
   return heads;
 }
 
-std::size_t CensusRows::bytes(const CensusJob& job) {
-  return TileScores::bytes(job.question, job.words) + base::rounded(kTile * kTile * sizeof(float)) + 2 * kLine +
-         2 * (3 * kLine + 2 * kWideLine);
-}
-
 CensusRows::CensusRows(const CensusJob& job, base::Arena& arena)
     : job_(job),
-      scores_(job.question, job.words, arena),
+      scores_(job.question, job.words, job.held, arena),
       s_(arena.take<float>(kTile * kTile)),
       base_(arena.take<float>(kTile)),
       share_(arena.take<float>(kTile)),
@@ -74,13 +68,13 @@ void CensusRows::bind(const CensusHead& of, std::int64_t row) {
   const std::int64_t slot = row * kTile;
   const QueryTile queries{
       .b = of.b, .h = of.h, .heads = 1, .slot = slot, .slots = std::min<std::int64_t>(kTile, job_.question.layout.queries_of(of.b) - slot)};
-  scores_.load(job_.q, queries);
-  scores_.bind(job_.q, job_.k, queries);
+  scores_.load(queries);
+  scores_.bind(queries);
 }
 
 void CensusRows::bind(const CensusHead& of, std::span<const std::int64_t> slots) {
   of_ = of;
-  scores_.bind(job_.q, job_.k, of.b, of.h, slots);
+  scores_.bind(of.b, of.h, slots);
 }
 
 bool CensusRows::take_norms(const CensusHead& of, std::span<const std::int64_t> slots, std::span<Norm> norms) const {

@@ -30,7 +30,6 @@ struct CensusHead {
 
 class CensusRows {
  public:
-  [[nodiscard]] static std::size_t bytes(const CensusJob& job);
   CensusRows(const CensusJob& job, base::Arena& arena);
 
   /// Binds a tile of queries.

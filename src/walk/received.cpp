@@ -56,12 +56,8 @@ void count_seen(const float* s, int keys, int lanes, std::int64_t* seen_by) {
 
 }  // namespace
 
-std::size_t Received::bytes(const CensusJob& job) {
-  return kKeyGroup * bytes_of_keys(job);
-}
-
 Received::Received(const CensusJob& job, base::Arena& arena)
-    : job_(job), buffer_(arena.take<std::byte>(bytes(job))), key_bytes_(bytes_of_keys(job)) {}
+    : job_(job), buffer_(arena.take<std::byte>(kKeyGroup * bytes_of_keys(job))), key_bytes_(bytes_of_keys(job)) {}
 
 bool Received::mapped() const {
   return job_.out.map.given() && job_.out.map.shape[2] > 0 && job_.out.map.shape[3] > 0;
@@ -126,12 +122,13 @@ void Received::cut(std::int64_t tiles) {
 void Received::load_keys(CensusRows& rows, const CensusHead& of, std::int64_t group) {
   const problem::Layout& layout = job_.question.layout;
   first_tile_ = group * kKeyGroup;
-  const base::Rows k = problem::Places(job_.k, layout, problem::Side::kKeys).rows(job_.k.data, of.b, layout.kv_head(of.h));
+  memory::KeyTiles& held = rows.scores().held();
+  held.bind(of.b, layout.kv_head(of.h));
   const std::int64_t count = std::min(kKeyGroup, layout.key_tiles_of(of.b) - first_tile_);
   for (std::int64_t n = 0; n < count; ++n) {
     const auto at = static_cast<std::size_t>(n);
     const std::int64_t tile = first_tile_ + n;
-    keys_[at] = rows.scores().load_keys(k.from(tile * kTile), layout.keys_in(of.b, tile), buffer_ + at * key_bytes_);
+    keys_[at] = rows.scores().load_keys(held.keys(tile), held.count(tile), buffer_ + at * key_bytes_);
   }
 }
 

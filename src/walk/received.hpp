@@ -30,7 +30,6 @@ struct MapShare {
 
 class Received {
  public:
-  [[nodiscard]] static std::size_t bytes(const CensusJob& job);
   Received(const CensusJob& job, base::Arena& arena);
 
   /// One group of keys against all the rows that see it. `norms` of all rows of this head; none where only seen_by is wanted.

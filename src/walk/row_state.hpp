@@ -26,11 +26,6 @@ struct RowState {
   std::uint64_t* mended = nullptr;  // with statistics: bit i, scores of row i are not as TileScores::make has them
   std::size_t output;               // bytes
 
-  static std::size_t bytes(const problem::Question& question, const state::WeighingOf<F>& weighing, std::size_t output) {
-    const std::size_t line = base::rounded(kTile * sizeof(F)), wide = base::rounded(kTile * sizeof(double));
-    return base::rounded(static_cast<std::size_t>(weighing.lines * kTile) * sizeof(F)) + base::rounded(output) +
-           (question.problem.statistics ? 3 * line + 2 * wide + base::rounded(sizeof(std::uint64_t)) : 0);
-  }
   RowState(const problem::Question& question, const state::WeighingOf<F>& by, std::size_t output_bytes, base::Arena& arena)
       : weighing(by),
         state(arena.take<F>(static_cast<std::size_t>(by.lines * kTile))),
@@ -83,5 +78,11 @@ struct RowState {
     }
   }
 };
+
+/// The tallies of rows from `first` on.
+template <class F>
+[[nodiscard]] state::TallyRowsOf<F> from_lane(const state::TallyRowsOf<F>& tally, int first) {
+  return {tally.m + first, tally.l + first, tally.e + first, tally.l2 + first, tally.n + first};
+}
 
 }  // namespace heed::walk

@@ -8,25 +8,17 @@ namespace heed::walk {
 namespace {
 
 constexpr Walk kWalks[] = {
-    {.name = "fold",
-     .what = "fused: {}; memory linear in T",
-     .any_machine = true,
-     .fused = true,
-     .decline = fold_declines,
-     .scratch = fold_scratch,
-     .run = fold},
+    {.name = "fold", .what = "fused: {}; memory linear in T", .any_machine = true, .fused = true, .decline = fold_declines, .run = fold},
     {.name = "double",
      .what = "fused: as simd, in double, for f64 tensors; memory linear in T",
      .fused = true,
      .decline = in_double_declines,
-     .scratch = in_double_scratch,
      .run = in_double},
     {.name = "classic",
      .what = "bmm, softmax, bmm on the whole S x S matrix; returns it when wanted",
      .every_tile = true,
      .slowness = 2,
      .decline = classic_declines,
-     .scratch = classic_scratch,
      .run = classic},
 };
 

@@ -27,23 +27,12 @@ void seen_of(const F* s, int keys, std::uint8_t* seen) {
 
 }  // namespace
 
-std::size_t TileFormulas::bytes(const problem::Question& question, int most_lanes) {
-  const std::size_t frame = base::rounded(formula::TileFrame::bytes(question.formulas.score_program)),
-                    frames = score_frames(question, most_lanes);
-  return base::rounded(spare_bytes(question)) + base::rounded(kTile * kTile) +
-         base::rounded(formula::TileFrame::bytes(question.formulas.mask_program)) + frames * frame +
-         base::rounded(frames * sizeof(formula::TileFrame));
-}
-
 TileFormulas::TileFormulas(const problem::Question& question, int most_lanes, base::Arena& arena)
     : question_(question),
       spare_(arena.take<std::byte>(spare_bytes(question))),
       seen_(arena.take<std::uint8_t>(kTile * kTile)),
-      mask_(question.formulas.mask_program, arena.take<std::byte>(formula::TileFrame::bytes(question.formulas.mask_program))),
-      scores_(arena.make<formula::TileFrame>(score_frames(question, most_lanes))) {
-  for (formula::TileFrame& frame : scores_)
-    frame = {question.formulas.score_program, arena.take<std::byte>(formula::TileFrame::bytes(question.formulas.score_program))};
-}
+      mask_(question.formulas.mask_program, arena),
+      scores_(arena.make<formula::TileFrame>(score_frames(question, most_lanes), question.formulas.score_program, arena)) {}
 
 void TileFormulas::bind(const QueryTile& queries) {
   tile_ = queries;

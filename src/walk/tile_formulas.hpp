@@ -23,7 +23,6 @@ using problem::QueryTile;
 class TileFormulas {
  public:
   /// `most_lanes`: of a tile of queries, as the machine has it.
-  [[nodiscard]] static std::size_t bytes(const problem::Question& question, int most_lanes);
   TileFormulas(const problem::Question& question, int most_lanes, base::Arena& arena);
 
   void bind(const QueryTile& queries);

@@ -1,23 +1,15 @@
 #include "walk/tile_scores.hpp"
 
 namespace heed::walk {
-namespace {
 
-std::size_t float_tile(std::int64_t columns) {
-  return base::rounded(static_cast<std::size_t>(kTile * columns) * sizeof(float));
-}
-
-}  // namespace
-
-std::size_t TileScores::bytes(const problem::Question& question, const machine::Words& words, std::int64_t places) {
-  const auto sizes = words.similarity.sizes(static_cast<int>(question.problem.dim));
-  const auto count = static_cast<std::size_t>(places);
-  return count * base::rounded(sizes.queries) + base::rounded(count * sizeof(std::uint64_t)) + base::rounded(sizes.keys) +
-         2 * float_tile(question.problem.dim) + TileFormulas::bytes(question, words.most_lanes);
-}
-
-TileScores::TileScores(const problem::Question& question, const machine::Words& words, base::Arena& arena, std::int64_t places)
-    : question_(question), words_(words), formulas_(question, words.most_lanes, arena), split_(static_cast<float>(question.scale)) {
+TileScores::TileScores(const problem::Question& question, const machine::Words& words, const memory::Held& held, base::Arena& arena,
+                       std::int64_t places)
+    : question_(question),
+      words_(words),
+      queries_held_(held.q),
+      held_(question, held, arena),
+      formulas_(question, words.most_lanes, arena),
+      split_(static_cast<float>(question.scale)) {
   const auto sizes = words.similarity.sizes(static_cast<int>(question.problem.dim));
   const auto tile = static_cast<std::size_t>(kTile * question.problem.dim);
   query_bytes_ = base::rounded(sizes.queries);
@@ -28,15 +20,13 @@ TileScores::TileScores(const problem::Question& question, const machine::Words& 
   widened_ = arena.take<float>(tile);
 }
 
-void TileScores::locate(const TensorView& q, const QueryTile& queries) {
+void TileScores::locate(const QueryTile& queries) {
   formulas_.bind(queries);
   lanes_ = queries.lanes();
-  b_ = queries.b;
-  const problem::Places places(q, question_.layout, problem::Side::kQueries);
-  q_ = places.rows(q.data, b_, 0);
+  q_ = queries_held_.rows(queries.b, 0);
   q_.row_stride = 1;  // offsets are in elements
-  q_step_ = places.row_stride();
-  q_head_ = places.head_stride();
+  q_step_ = queries_held_.places.row_stride();
+  q_head_ = queries_held_.places.head_stride();
   std::size_t lane = 0;
   for (std::int64_t h = queries.h; h < queries.h + queries.heads; ++h) {
     for (std::int64_t query = queries.slot; query < queries.slot + queries.slots; ++query, ++lane)
@@ -58,29 +48,29 @@ void TileScores::load_bound(std::int64_t place, int slots) {
   }
 }
 
-void TileScores::bind_place(const TensorView& k, std::int64_t place) {
-  k_ = problem::Places(k, question_.layout, problem::Side::kKeys).rows(k.data, b_, question_.layout.kv_head(formulas_.queries().h));
+void TileScores::bind_place(std::int64_t place) {
+  held_.bind(formulas_.queries().b, question_.layout.kv_head(formulas_.queries().h));
   queries_ = loaded_ + static_cast<std::size_t>(place) * query_bytes_;
   unusual_ = loaded_unusual_[place];
   qt_loaded_ = false;
 }
 
-void TileScores::load(const TensorView& q, const QueryTile& queries, std::int64_t place) {
-  locate(q, queries);
+void TileScores::load(const QueryTile& queries, std::int64_t place) {
+  locate(queries);
   load_bound(place, static_cast<int>(queries.slots));
 }
 
-void TileScores::bind(const TensorView& q, const TensorView& k, const QueryTile& queries, std::int64_t place) {
-  locate(q, queries);
-  bind_place(k, place);
+void TileScores::bind(const QueryTile& queries, std::int64_t place) {
+  locate(queries);
+  bind_place(place);
 }
 
-void TileScores::bind(const TensorView& q, const TensorView& k, std::int64_t b, std::int64_t h, std::span<const std::int64_t> slots) {
-  locate(q, {.b = b, .h = h, .heads = 1, .slot = 0, .slots = static_cast<std::int64_t>(slots.size())});
+void TileScores::bind(std::int64_t b, std::int64_t h, std::span<const std::int64_t> slots) {
+  locate({.b = b, .h = h, .heads = 1, .slot = 0, .slots = static_cast<std::int64_t>(slots.size())});
   formulas_.bind(b, h, slots);
   for (std::size_t i = 0; i < slots.size(); ++i) offsets_[i] = h * q_head_ + slots[i] * q_step_;
   load_bound(0, 1);
-  bind_place(k, 0);
+  bind_place(0);
 }
 
 TileScores::LoadedKeys TileScores::load_keys(const machine::Rows& rows, int count, void* buffer) const {
@@ -91,7 +81,7 @@ TileScores::LoadedKeys TileScores::load_keys(const machine::Rows& rows, int coun
 }
 
 void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
-  make(tile, verdict, load_keys(k_.from(tile * kTile), keys(tile), key_buffer_), s);
+  make(tile, verdict, load_keys(held_.keys(tile), keys(tile), key_buffer_), s);
 }
 
 void TileScores::make(std::int64_t tile, Verdict verdict, const LoadedKeys& loaded, float* s) {
@@ -111,7 +101,7 @@ void TileScores::make(std::int64_t tile, Verdict verdict, const LoadedKeys& load
 }
 
 void TileScores::make_by_products(std::int64_t tile, Verdict verdict, float* s) {
-  score_by_products(tile, load_keys(k_.from(tile * kTile), keys(tile), key_buffer_).operand, s);
+  score_by_products(tile, load_keys(held_.keys(tile), keys(tile), key_buffer_).operand, s);
   alter(tile, verdict, s);
 }
 
@@ -135,7 +125,7 @@ void TileScores::widen_operands(std::int64_t tile) {
   const int dim = static_cast<int>(question_.problem.dim);
   if (!qt_loaded_) machine::load_queries(q_, offsets_.data(), lanes_, dim, split_.of_query, qt_);
   qt_loaded_ = true;
-  machine::widen(k_.from(tile * kTile), keys(tile), dim, widened_);
+  machine::widen(held_.keys(tile), keys(tile), dim, widened_);
 }
 
 void TileScores::mend(std::int64_t tile, float* s) {

@@ -11,7 +11,7 @@
 #include "base/arena.hpp"
 #include "machine/machine.hpp"
 #include "machine/words.hpp"
-#include "problem/places.hpp"
+#include "memory/memory.hpp"
 #include "problem/question.hpp"
 #include "walk/tile_formulas.hpp"
 
@@ -20,15 +20,17 @@ namespace heed::walk {
 class TileScores {
  public:
   /// `places`: how many tiles of queries stay loaded at a time.
-  [[nodiscard]] static std::size_t bytes(const problem::Question& question, const machine::Words& words, std::int64_t places = 1);
-  TileScores(const problem::Question& question, const machine::Words& words, base::Arena& arena, std::int64_t places = 1);
+  TileScores(const problem::Question& question, const machine::Words& words, const memory::Held& held, base::Arena& arena,
+             std::int64_t places = 1);
 
   /// Loads a tile of queries into a place and binds it.
-  void load(const TensorView& q, const QueryTile& queries, std::int64_t place = 0);
+  void load(const QueryTile& queries, std::int64_t place = 0);
   /// Binds the tile that was loaded there, and the keys of its head.
-  void bind(const TensorView& q, const TensorView& k, const QueryTile& queries, std::int64_t place = 0);
+  void bind(const QueryTile& queries, std::int64_t place = 0);
   /// Any query slots of one head, at most 64.
-  void bind(const TensorView& q, const TensorView& k, std::int64_t b, std::int64_t h, std::span<const std::int64_t> slots);
+  void bind(std::int64_t b, std::int64_t h, std::span<const std::int64_t> slots);
+  /// The keys and values of the head that is bound.
+  [[nodiscard]] memory::KeyTiles& held() { return held_; }
   [[nodiscard]] int lanes() const { return lanes_; }
   [[nodiscard]] const void* queries() const { return queries_; }  ///< of the tile that is bound
   /// How many keys tile `tile` has.
@@ -60,9 +62,9 @@ class TileScores {
   [[nodiscard]] std::uint64_t unusual_queries() const { return unusual_; }
 
  private:
-  void locate(const TensorView& q, const QueryTile& queries);
+  void locate(const QueryTile& queries);
   void load_bound(std::int64_t place, int slots);  // so many rows of a head at a time
-  void bind_place(const TensorView& k, std::int64_t place);
+  void bind_place(std::int64_t place);
   void widen_operands(std::int64_t tile);
   void mend_widened(std::int64_t tile, float* s);
   /// Scaled scores by the products, by the careful words, before alter().
@@ -71,6 +73,8 @@ class TileScores {
 
   const problem::Question& question_;
   const machine::Words& words_;
+  const problem::Placed& queries_held_;
+  memory::KeyTiles held_;
   TileFormulas formulas_;
   std::size_t query_bytes_;
   std::byte* loaded_;              // [places] tiles of queries as the products read them
@@ -79,11 +83,11 @@ class TileScores {
   void* key_buffer_;  // one tile of keys, packed
   float* qt_;         // [D, 64], for the careful words, scaled by split_.of_query
   float* widened_;    // [64, D]
-  machine::Rows q_, k_;
+  machine::Rows q_;
   machine::ScaleSplit split_;
   std::array<std::int64_t, kTile> offsets_{};  // of the queries in q, in elements
   std::uint64_t unusual_ = 0;
-  std::int64_t b_ = 0, q_step_ = 0, q_head_ = 0;
+  std::int64_t q_step_ = 0, q_head_ = 0;
   int lanes_ = 0;
   bool qt_loaded_ = false;
 };

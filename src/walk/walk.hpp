@@ -9,6 +9,8 @@
 #include <heed/inputs.hpp>
 #include <heed/outputs.hpp>
 
+#include "base/arena.hpp"
+#include "base/progress.hpp"
 #include "machine/machine.hpp"
 #include "problem/group.hpp"
 #include "problem/question.hpp"
@@ -21,6 +23,7 @@ struct Job {
   const machine::Words& words;
   const Inputs& in;
   const Outputs& out;
+  base::Progress& progress;
 };
 
 struct Walk {
@@ -32,8 +35,8 @@ struct Walk {
   double slowness = 1;       ///< of everything, for walks that are not meant to be fast
   int lane_step = 0;         ///< queries of a tile are rounded up to this; 0: as the machine has it
   std::string (*decline)(const problem::Question& question);  ///< empty: accepts
-  std::int64_t (*scratch)(const Job& job);                    ///< bytes that run() takes, in one piece; reads no tensor of the job
-  void (*run)(const Job& job);
+  /// Takes all its memory of the arena before it computes; of a dry one it takes the same, reads no tensor and computes nothing.
+  void (*run)(const Job& job, base::Arena& arena);
 };
 
 [[nodiscard]] std::span<const Walk> walks();
