@@ -1,5 +1,6 @@
 #include <heed/census.hpp>
 
+#include <algorithm>
 #include <span>
 #include <string>
 
@@ -96,7 +97,12 @@ void census(const Plan& plan, const TensorView& q, const TensorView& k, const Te
   if (p.batch * p.heads == 0) return;
   const memory::Held held({q, k, {}}, planned.question.layout);
   base::Progress progress(watch);
+  double begin = 0;
+  const double all = std::max(planned.question.tiles.visited().pairs, 1.0);
   for (const plan::Part& part : planned.parts) {
+    const double share = planned.parts.size() == 1 ? 1 : part.group.visited.pairs / all;
+    progress.enter(begin, share);
+    begin += share;
     const machine::Words words = part.choice.kernel->words(p.dtype);
     walk::census({planned.question, words, part.group.sequences, held, lse, outputs, progress});
   }

@@ -57,11 +57,27 @@ class Census {
 
   void run() {
     const CensusOutputs& out = job_.out;
+    job_.progress.expect(steps());
     if (out.received.given() || out.seen_by.given() || out.map.given()) reduce_heads();
     if (!out.rows.empty()) chosen_rows();
   }
 
  private:
+  /// Tasks of all passes.
+  [[nodiscard]] std::int64_t steps() const {
+    const CensusOutputs& out = job_.out;
+    const bool weighed = out.received.given() || out.map.given();
+    std::int64_t all = 0;
+    for (const CensusHead& of : heads_) {
+      if (weighed) all += job_.question.layout.query_tiles_of(of.b);
+      if (weighed || out.seen_by.given()) all += groups(of);
+      if (!out.rows.empty()) all += groups_of_rows();
+    }
+    return all;
+  }
+  [[nodiscard]] std::int64_t groups_of_rows() const {
+    return (static_cast<std::int64_t>(job_.out.rows.size()) + job_.words.most_lanes - 1) / job_.words.most_lanes;
+  }
   [[nodiscard]] Worker& worker(int index) { return workers_[static_cast<std::size_t>(index)]; }
   [[nodiscard]] std::int64_t groups(const CensusHead& of) const {
     return (job_.question.layout.key_tiles_of(of.b) + kKeyGroup - 1) / kKeyGroup;
@@ -99,6 +115,7 @@ class Census {
       const problem::Columns& columns = columns_.at(job_.question.tiles.map_of(heads[n].b, heads[n].h));
       shares[static_cast<std::size_t>(task)] =
           w.received.reduce(w.rows, heads[n], columns, weighed ? norms_of(n) : std::span<Norm>(), task - line.begin(n));
+      job_.progress.step();
     });
     if (!job_.out.map.given()) return;
     base::parallel(job_.question.threads, static_cast<std::int64_t>(heads.size()), [&](int, std::int64_t head) {
@@ -128,6 +145,7 @@ class Census {
       std::array<std::int64_t, kTile> slots{};
       std::iota(slots.begin(), slots.end(), row * kTile);
       const auto lanes = static_cast<std::size_t>(std::min<std::int64_t>(kTile, layout.queries_of(of.b) - row * kTile));
+      job_.progress.step();
       if (rows.take_norms(of, std::span(slots).first(lanes), norms)) return;
       rows.bind(of, row);
       rows.make_norms(job_.question.tiles.runs(of.b, of.h, row), norms);
@@ -136,12 +154,13 @@ class Census {
 
   void chosen_rows() {
     const std::int64_t together = job_.words.most_lanes, count = static_cast<std::int64_t>(job_.out.rows.size());
-    const std::int64_t groups = (count + together - 1) / together;
+    const std::int64_t groups = groups_of_rows();
     base::parallel(job_.question.threads, static_cast<std::int64_t>(heads_.size()) * groups, [&](int index, std::int64_t task) {
       const std::int64_t first = task % groups * together;
       const auto begin = static_cast<std::size_t>(first), size = static_cast<std::size_t>(std::min(together, count - first));
       write_chosen_rows(job_, worker(index).rows, heads_[static_cast<std::size_t>(task / groups)], first,
                         std::span(job_.out.rows).subspan(begin, size));
+      job_.progress.step();
     });
   }
 
