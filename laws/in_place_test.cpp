@@ -170,6 +170,25 @@ TEST(InPlace, OverlapsOfARunAreRefused) {
   expect_refused([&] { plan.run(inputs, {.lse = lse.span(), .entropy = lse.span()}); }, "entropy", "lse");
   expect_refused([&] { plan.run(inputs, {.lse = at(bias, 7, rows)}); }, "lse", "bias");
   expect_refused([&] { plan.run(inputs, {.lse = TensorSpan(sinks.span().data, DType::kF32, rows)}); }, "lse", "sink");
+  // The S x S matrices: 2 x 20 x 20 numbers each.
+  const Dims square{1, 2, 20, 20};
+  Problem whole = problem;
+  whole.statistics = false;
+  whole.weights = true;
+  whole.wanted_scores = Scores::kScaled;
+  const Plan gives(whole);
+  Tensor scores = poisoned(DType::kF32, square), large(DType::kF32, {2000});
+  const auto part = [&](std::int64_t first, const Dims& of) { return TensorSpan(large.data<float>() + first, DType::kF32, of); };
+  expect_refused([&] { gives.run(inputs, {.weights = scores.span(), .scores = scores.span()}); }, "scores", "weights");
+  expect_refused([&] { gives.run(inputs, {.o = part(0, shape), .scores = part(319, square)}); }, "scores", "o");
+  expect_refused([&] { gives.run({part(799, shape), k.view(), v.view()}, {.scores = part(0, square)}); }, "scores", "q");
+  expect_refused([&] { gives.run({q.view(), part(799, shape), v.view()}, {.scores = part(0, square)}); }, "scores", "k");
+  expect_refused([&] { gives.run({q.view(), k.view(), part(799, shape)}, {.scores = part(0, square)}); }, "scores", "v");
+  whole.tables = {{"bias", part(799, {20, 20})}};
+  whole.scores = {parse("bias(bias)", whole.tables)};
+  expect_refused([&] { Plan(whole).run(inputs, {.scores = part(0, square)}); }, "scores", "bias");
+  EXPECT_TRUE(same_bits(scores, poisoned(DType::kF32, square)));
+  gives.run({q.view(), k.view(), v.view()}, {.o = part(0, shape), .weights = part(320, square), .scores = part(1120, square)});
   // Over Q, but other places of it.
   Tensor longer(DType::kF32, {2000});
   const TensorView late(longer.data<float>() + 8, DType::kF32, shape);

@@ -53,6 +53,36 @@ TEST(Poison, KeysHiddenFromAllChangeNothing) {
   }
 }
 
+/// Masked scores know nothing of hidden keys; scaled and altered ones, which are asked for hidden places too, at these alone.
+TEST(Poison, ScoresOfOtherKeysStay) {
+  Case of{.heads = 2, .kv_heads = 1, .queries = 80, .keys = 80, .dim = 16, .value_dim = 16, .mask = "k % 3 != 1 & causal"};
+  of.scores = {"alibi(slope)"};
+  const Draw clean(of);
+  Draw dirty(of);
+  for (std::int64_t at = 0; at < dirty.k_store.count(); ++at) {
+    if (at / 16 % 3 == 1) store_real(dirty.k_store.span(), at, at % 2 ? std::nan("") : kInf);
+  }
+  for (const char* kernel : {"classic", "reference"}) {
+    for (const Scores wanted : {Scores::kScaled, Scores::kAltered, Scores::kMasked}) {
+      const auto scores = [&](const Draw& draw) {
+        Problem problem = draw.problem();
+        problem.kernel = kernel;
+        problem.wanted_scores = wanted;
+        Tensor made = poisoned(DType::kF32, {1, 2, 80, 80});
+        Plan(problem).run({draw.q, draw.k, draw.v}, {.scores = made.span()});
+        return made;
+      };
+      const Tensor before = scores(clean), after = scores(dirty);
+      for (std::int64_t at = 0; at < before.count(); ++at) {
+        if (at % 80 % 3 == 1 && wanted != Scores::kMasked)
+          ASSERT_TRUE(std::isnan(after.data<float>()[at])) << kernel << " " << at;
+        else
+          ASSERT_EQ(after.data<float>()[at], before.data<float>()[at]) << kernel << " " << at;
+      }
+    }
+  }
+}
+
 TEST(Poison, AKeyThatOnlySomeRowsSeeHurtsThoseRowsAlone) {
   for (const auto& [kernel, dtype] : kernels_of_any_dtype()) {
     Case of{.heads = 1, .kv_heads = 1, .queries = 100, .keys = 100, .dim = 16, .value_dim = 16, .dtype = dtype, .mask = "causal"};

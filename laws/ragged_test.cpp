@@ -227,6 +227,9 @@ TEST(Ragged, BadOffsetsAreRefused) {
   problem.weights = true;
   EXPECT_NE(refusal([&] { Plan plan(problem); }).find("packed sequences"), std::string::npos);
   problem = packed.problem;
+  problem.wanted_scores = Scores::kMasked;
+  EXPECT_NE(refusal([&] { Plan plan(problem); }).find("packed sequences"), std::string::npos);
+  problem = packed.problem;
   problem.align = {};
   problem.mask = causal();
   EXPECT_NE(refusal([&] { Plan plan(problem); }).find("nothing says where the queries stand"), std::string::npos);

@@ -22,7 +22,7 @@ namespace {
 
 struct AttendOptions : ProblemOptions {
   std::map<std::string, std::string> files;  ///< of kFiles, by option
-  std::string map, map_size, rows, heads;
+  std::string map, map_size, rows, heads, scores_stage;
   std::int64_t top = 0;
   bool stats = false;
   [[nodiscard]] bool writes(const std::string& option) const { return files.contains(option); }
@@ -43,11 +43,15 @@ constexpr FileOption kFiles[] = {
     {"--visible", "visible", &Results::visible, "how many keys each query sees [B, Hq, Tq], i64"},
     {"--weights", "weights", &Results::square,
      "the weights P [B, Hq, Tq, Tk]: costs the S x S matrix; with --rows of these alone [B, Hq, rows, Tk]"},
+    {"--scores", "scores", &Results::scores,
+     "the scores that the softmax takes [B, Hq, Tq, Tk], or those of --scores-stage: costs the S x S matrix"},
     {"--received", "received", &Results::received, "weight that each key receives [B, Hq, Tk]"},
     {"--seen-by", "seen_by", &Results::seen_by, "how many queries see each key [B, Hq, Tk], i64"},
     {"--top-keys", "top_keys", &Results::top_keys, "the keys with most weight, most first [B, Hq, rows, N], i64; -1: no more are seen"},
     {"--top-weights", "top_weights", &Results::top_weights, "their weights [B, Hq, rows, N]"},
 };
+constexpr std::pair<const char*, Scores> kStages[] = {
+    {"scaled", Scores::kScaled}, {"altered", Scores::kAltered}, {"masked", Scores::kMasked}};
 constexpr std::int64_t kUsualTop = 5, kMostPictureCells = 2048;
 
 constexpr const char* kExamples = R"help(Examples:
@@ -56,6 +60,7 @@ constexpr const char* kExamples = R"help(Examples:
   heed attend --q Q.npy --k K.npy --v V.npy --mask "documents(ends)" --table ends=ends.npy --lse L.npy
   heed attend examples/licence-smollm2-layer15.safetensors --top 5 --rows 10,200 --stats
   heed attend examples/licence-smollm2-layer15.safetensors --rows 10,200 --weights P.npy --entropy E.npy
+  heed attend examples/licence-smollm2-layer15.safetensors --scores S.npy --scores-stage scaled
   heed attend examples/licence-smollm2-layer15.safetensors --map maps.npy --map-size 32,32
 
 O is written in the inputs' element type, float32 for bf16 (.npy has none). A name in .safetensors gives that format, with one tensor,
@@ -122,6 +127,17 @@ void take_map_size(const AttendOptions& options, const Problem& problem, Wanted&
   wanted.map_columns = size[1];
 }
 
+Scores scores_wanted(const AttendOptions& options) {
+  if (!options.writes("--scores")) {
+    if (!options.scores_stage.empty()) throw Error({"a stage without scores", "--scores-stage", "--scores FILE", "no --scores"});
+    return Scores::kNone;
+  }
+  for (const auto& [name, scores] : kStages) {
+    if (options.scores_stage == name) return scores;
+  }
+  return Scores::kMasked;
+}
+
 Wanted wanted_by(const AttendOptions& options, const Problem& problem) {
   const bool rows = !options.rows.empty();
   Wanted wanted{.o = options.writes("--out"),
@@ -129,6 +145,7 @@ Wanted wanted_by(const AttendOptions& options, const Problem& problem) {
                 .maximum = options.writes("--maximum"),
                 .visible = options.writes("--visible"),
                 .square = options.writes("--weights") && !rows,
+                .scores = scores_wanted(options),
                 .received = options.stats || options.writes("--received"),
                 .seen_by = options.writes("--seen-by")};
   take_map_size(options, problem, wanted);
@@ -154,6 +171,7 @@ std::vector<Target> targets_of(const AttendOptions& options, const Plan& plan, c
     if (path == options.files.end()) continue;
     const bool chosen = file.tensor == &Results::square && !wanted.square;
     targets.push_back(array_target(file.option, path->second, file.name, results.*(chosen ? &Results::weights : file.tensor)));
+    if (file.tensor == &Results::scores) targets.back().hint = " (a score formula goes to --score)";
   }
   if (options.map.empty()) return targets;
   if (names_array(options.map)) {
@@ -170,6 +188,11 @@ void add_notes(const Plan& plan, const Wanted& wanted, Loaded& loaded) {
   if (wanted.square) {
     loaded.notes.push_back("--weights holds the S x S matrices of all heads, " + bytes_text(static_cast<double>(plan.square_bytes())) +
                            " in float32: the " + plan.kernel() + " operator's; --rows gives chosen rows without them");
+  }
+  if (wanted.scores != Scores::kNone) {
+    const double bytes = static_cast<double>(plan.square_bytes()) * (plan.problem().dtype == DType::kF64 ? 2 : 1);
+    loaded.notes.push_back("--scores holds the S x S matrices of all heads, " + bytes_text(bytes) + ": the " + plan.kernel() +
+                           " operator's");
   }
   if (const std::string note = note_of(plan.problem(), wanted); !note.empty()) loaded.notes.push_back(note);
 }
@@ -277,6 +300,7 @@ int run(const AttendOptions& options) {
   const Wanted wanted = wanted_by(options, loaded.problem);
   loaded.problem.statistics = wanted.row_statistics();
   loaded.problem.weights = wanted.square;
+  loaded.problem.wanted_scores = wanted.scores;
   Results results;
   const Plan plan = make_plan(loaded.problem);
   const std::vector<Target> targets = targets_of(options, plan, results, loaded, wanted);
@@ -311,6 +335,11 @@ void add_attend(CLI::App& app, Task& task) {
       ->group(kOutputGroup);
   verb->add_option("--map-size", options->map_size, "rows and columns of the maps; default: at most 280 of each")
       ->type_name("R,C")
+      ->group(kOutputGroup);
+  verb->add_option("--scores-stage", options->scores_stage,
+                   "which scores: scaled (before any formula), altered (by the formulas) or masked (-inf where hidden); default masked")
+      ->check(CLI::IsMember({"scaled", "altered", "masked"}).description(""))
+      ->type_name("STAGE")
       ->group(kOutputGroup);
   add_whole(*verb, "--top", options->top, {1, 1'000'000}, "shows the N keys that the rows of --rows look at most; default 5")
       ->group(kOutputGroup);

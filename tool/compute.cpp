@@ -104,6 +104,7 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted, co
       .effective = made(results.effective, wanted.statistics, "effective keys", statistic, rows),
       .visible = made(results.visible, wanted.visible, "counts of keys", DType::kI64, rows),
       .weights = made(results.square, wanted.square, "the S x S weights", statistic, {p.batch, p.heads, p.queries, p.keys}),
+      .scores = made(results.scores, wanted.scores != Scores::kNone, "the S x S scores", statistic, {p.batch, p.heads, p.queries, p.keys}),
       .norms = made(results.norms, p.statistics && wanted.census() && p.dtype != DType::kF64, "norms of rows", DType::kF32,
                     {p.batch, p.heads, p.queries, 2})};
   {

@@ -19,6 +19,7 @@ struct Wanted {
   bool statistics = false;                     ///< entropy and effective keys; with these three the plan must have statistics
   bool maximum = false, visible = false;       ///< of each row
   bool square = false;                         ///< P itself; the plan must have weights
+  Scores scores = Scores::kNone;               ///< these scores; the plan must have the same
   bool received = false, seen_by = false;      ///< of each key
   std::int64_t map_rows = 0, map_columns = 0;  ///< 0: no maps
   std::vector<std::int64_t> heads{};           ///< those that what follows and keys() are of; empty: all
@@ -35,7 +36,7 @@ struct Results {
   Tensor lse;                                   ///< [B, Hq, Tq], like the next four
   Tensor entropy, effective, maximum, visible;  ///< visible in i64
   Tensor norms;                                 ///< [B, Hq, Tq, 2]: what census takes from a run with statistics
-  Tensor square;                                ///< [B, Hq, Tq, Tk]
+  Tensor square, scores;                        ///< [B, Hq, Tq, Tk]
   Tensor received, seen_by;                     ///< [B, Hq, Tk]; seen_by in i64
   Tensor map;                                   ///< [B, Hq, R, C]
   Tensor weights;                               ///< [B, Hq, rows, Tk]

@@ -18,6 +18,8 @@ Problem as_float32(Problem problem) {
   problem.dtype = DType::kF32;
   problem.kernel.clear();
   problem.strict = problem.statistics = problem.weights = false;
+  problem.wanted_scores = Scores::kNone;
+  problem.wanted_scores = Scores::kNone;
   return problem;
 }
 

@@ -65,10 +65,12 @@ std::string ending_of(const std::string& path) {
 /// A name that says another format than what would be in the file.
 void check_ending(const Target& target) {
   const std::string ending = ending_of(target.path);
-  if (target.endings.empty() || ending.empty() || std::ranges::find(target.endings, ending) != target.endings.end()) return;
+  if (target.endings.empty() || std::ranges::find(target.endings, ending) != target.endings.end()) return;
+  if (ending.empty() && (target.hint.empty() || io::is_standard_output(target.path))) return;
   std::string written;
   for (const std::string& known : target.endings) written += (written.empty() ? "" : " or ") + known;
-  throw Error({"no such format is written", target.option + " " + target.path, "a name in " + written, ending});
+  throw Error({"no such format is written", target.option + " " + target.path, "a name in " + written + target.hint,
+               ending.empty() ? "no ending" : ending});
 }
 
 }  // namespace

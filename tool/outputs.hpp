@@ -17,6 +17,7 @@ struct Target {
   std::string path;    ///< "-" is standard output
   std::function<void(const std::string& path)> write;
   std::vector<std::string> endings{};  ///< what a file's name may end in, where it has an ending: {".png"}; empty: anything
+  std::string hint{};                  ///< then it must have one; what else may have been meant, for the error
 };
 
 /// Whether a path's ending says a file of arrays, .npy or .safetensors.

@@ -75,6 +75,43 @@ TEST_F(OutputsTest, WeightsCostTheSquareAndSaySo) {
   EXPECT_NE(attend({"--weights", "P.npy", "--kernel", "simd"}).err.find("S x S weights"), std::string::npos);
 }
 
+TEST_F(OutputsTest, ScoresOfEachStageAreTheLibrarys) {
+  const std::pair<const char*, Scores> stages[] = {
+      {"", Scores::kMasked}, {"masked", Scores::kMasked}, {"altered", Scores::kAltered}, {"scaled", Scores::kScaled}};
+  for (const auto& [stage, wanted] : stages) {
+    std::vector<std::string> more{"--score", "alibi(4)", "--scores", "S.npy"};
+    if (*stage != '\0') more.insert(more.end(), {"--scores-stage", stage});
+    const Ran ran = attend(more);
+    ASSERT_EQ(ran.status, 0) << ran.err;
+    EXPECT_NE(ran.out.find("--scores holds the S x S matrices of all heads, 153.1 KiB: the classic operator's"), std::string::npos)
+        << ran.out;
+    EXPECT_NE(ran.out.find("kernel classic"), std::string::npos) << ran.out;
+    Problem p = problem();
+    p.scores = {parse("alibi(4)")};
+    p.wanted_scores = wanted;
+    Tensor scores(DType::kF32, {kB, kH, kT, kT});
+    Plan(p).run({q_.view(), k_.view(), v_.view()}, {.scores = scores.span()});
+    expect_same(read("S.npy"), scores);
+  }
+  EXPECT_NE(attend({"--scores", "S.npy"}, "64").out.find("306.2 KiB: the reference operator's"), std::string::npos);
+  EXPECT_EQ(read("S.npy").dtype(), DType::kF64);
+  EXPECT_NE(attend({"--scores", "S.npy", "--kernel", "simd"}).err.find("S x S scores"), std::string::npos);
+}
+
+/// --scores is near --score: what is no name of an array is refused, not taken for a file.
+TEST_F(OutputsTest, AFormulaIsNoFileOfScores) {
+  for (const char* formula : {"softcap(50)", "softcap(50.0)", "s * 2"}) {
+    const Ran ran = attend({"--scores", formula});
+    EXPECT_EQ(ran.status, 2) << formula;
+    EXPECT_NE(ran.err.find("a name in .npy or .safetensors (a score formula goes to --score)"), std::string::npos) << ran.err;
+  }
+  EXPECT_EQ(attend({"--scores", "-"}).status, 0);
+  EXPECT_EQ(attend({"--scores", "/dev/null"}).status, 0);
+  EXPECT_NE(attend({"--scores-stage", "scaled"}).err.find("--scores FILE"), std::string::npos);
+  EXPECT_NE(attend({"--scores", "S.npy", "--scores-stage", "softmax"}).err.find("scaled,altered,masked"), std::string::npos);
+  EXPECT_NE(attend({"--logits", "S.npy"}).err.find("did you mean --scores?"), std::string::npos);
+}
+
 TEST_F(OutputsTest, WeightsOfChosenRowsCostTheseAlone) {
   const Ran ran = attend({"--weights", "P.npy", "--rows", "69,3", "--kernel", "simd"});
   ASSERT_EQ(ran.status, 0) << ran.err;

@@ -58,6 +58,8 @@ constexpr Meant kMeant[] = {
     {"--map", " --heatmap --picture --plot --visualize --image "},
     {"--map-size", " --resolution --pool --size "},
     {"--weights", " --probs --probabilities --attention --attn --attn-weights "},
+    {"--scores", " --logits --qk --similarity --similarities --attn-scores --attention-scores --score-matrix "},
+    {"--scores-stage", " --stage --mode --qk-matmul-output-mode "},
     {"--maximum", " --max --rowmax "},
     {"--visible", " --count --counts --seen "},
     {"--effective", " --perplexity "},

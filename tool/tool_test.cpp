@@ -389,7 +389,7 @@ TEST_F(ToolTest, EveryKeyIsDocumented) {
   io::write_npy(at("d.npy"), wide.view());
   std::vector<std::string> every{"attend", "--q", "d.npy", "--k", "d.npy", "--v", "d.npy", "--map", "m.npy"};
   for (const char* option :
-       {"out", "lse", "maximum", "entropy", "effective", "visible", "weights", "received", "seen-by", "top-keys", "top-weights"})
+       {"out", "lse", "maximum", "entropy", "effective", "visible", "weights", "scores", "received", "seen-by", "top-keys", "top-weights"})
     every.insert(every.end(), {std::string("--") + option, std::string(option) + ".npy"});
   collect_keys(json(every), keys);
   EXPECT_GT(keys.size(), 40u);

@@ -20,6 +20,7 @@ struct Outputs {
   TensorSpan effective{};  ///< [B, Hq, Tq] f32: 1 / sum p^2, the effective number of keys; 0 where none is seen
   TensorSpan visible{};    ///< [B, Hq, Tq] i64: how many keys are seen
   TensorSpan weights{};    ///< [B, Hq, Tq, Tk] f32: P, the S x S matrix itself
+  TensorSpan scores{};     ///< [B, Hq, Tq, Tk] f32: the scores before the softmax, as Problem::wanted_scores says
   TensorSpan norms{};      ///< [B, Hq, Tq, 2] f32, with Problem::statistics, not of f64 inputs: what census needs of each row, so that it
                            ///< need not look at all scores once more (CensusOutputs::norms)
 };

@@ -27,6 +27,15 @@ struct Align {
   static Align at(std::vector<std::int64_t> offsets) { return {Kind::kOffsets, std::move(offsets)}; }
 };
 
+/// The scores themselves as a matrix, Outputs::scores: as they are after which step. A sink enters none of them. At a hidden place a
+/// formula may have no value (a lookup out of range, say), and K may hold anything.
+enum class Scores : std::uint8_t {
+  kNone,     ///< not wanted
+  kScaled,   ///< scale * (q . k), hidden places too; NaN where that is beyond f32 though q and k are finite
+  kAltered,  ///< after the score formulas, hidden places too; NaN where a formula has no value
+  kMasked    ///< after the mask too, what the softmax takes: -inf where hidden
+};
+
 struct Problem {
   std::int64_t batch = 1;      ///< B
   std::int64_t heads = 1;      ///< Hq
@@ -51,9 +60,10 @@ struct Problem {
   std::vector<std::int64_t> query_offsets{}, key_offsets{};
   std::int64_t first_key = 0;  ///< position of key 0: for a part of a longer sequence of keys
 
-  bool statistics = false;  ///< Outputs::maximum, entropy, effective, visible are wanted
-  bool weights = false;     ///< Outputs::weights (Tq x Tk per head) is wanted: the classic operator's answer
-  bool partial = false;     ///< the result is a part to be merged: the sink is left out, O and L must be f32 (f64 for f64 inputs)
+  bool statistics = false;               ///< Outputs::maximum, entropy, effective, visible are wanted
+  bool weights = false;                  ///< Outputs::weights (Tq x Tk per head) is wanted: the classic operator's answer
+  Scores wanted_scores = Scores::kNone;  ///< which Outputs::scores (Tq x Tk per head) are wanted
+  bool partial = false;  ///< the result is a part to be merged: the sink is left out, O and L must be f32 (f64 for f64 inputs)
 
   std::string kernel{};  ///< run this kernel or refuse; empty: the best that accepts
   bool strict = false;   ///< anything but a fused kernel is an error

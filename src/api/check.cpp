@@ -151,6 +151,7 @@ Problem problem_of_query(const Plan& plan, std::int64_t i) {
   for (Expr& score : problem.scores) score = formula::at_row(score, problem.tables, i);
   problem.kernel = "reference";
   problem.strict = problem.statistics = problem.weights = false;
+  problem.wanted_scores = Scores::kNone;
   problem.align = Align::at(inside(plan).question.layout.offsets);
   for (std::int64_t& offset : problem.align.offsets) offset += i;
   return problem;

@@ -35,10 +35,14 @@ void check_tensors(const Question& question, const Inputs& inputs, const Outputs
   check("entropy", outputs.entropy, rows, {statistic});
   check("effective", outputs.effective, rows, {statistic});
   check("visible", outputs.visible, rows, {DType::kI64});
-  if (ragged && outputs.weights.given()) {
-    throw Error({"packed sequences have no S x S matrix of one shape", "outputs, weights", "not given", to_text(outputs.weights.shape)});
+  for (const auto& [name, square] : {std::pair{"weights", &outputs.weights}, {"scores", &outputs.scores}}) {
+    if (ragged && square->given()) {
+      throw Error(
+          {"packed sequences have no S x S matrix of one shape", std::string("outputs, ") + name, "not given", to_text(square->shape)});
+    }
   }
   check("weights", outputs.weights, {p.batch, p.heads, p.queries, p.keys}, {statistic});
+  check("scores", outputs.scores, {p.batch, p.heads, p.queries, p.keys}, {statistic});
   if (outputs.norms.given() && p.dtype == DType::kF64)
     throw Error({"norms are for census, which works in float32", "tensor norms", "f32, bf16 or f16 inputs", "f64"});
   check("norms", outputs.norms, ragged ? Dims{total, p.heads, 2} : Dims{p.batch, p.heads, p.queries, 2}, {DType::kF32});
@@ -47,6 +51,8 @@ void check_tensors(const Question& question, const Inputs& inputs, const Outputs
   if (statistics && !p.statistics) throw Error({"row statistics are wanted but not planned", "outputs", "Problem::statistics", "false"});
   if (outputs.weights.given() && !p.weights)
     throw Error({"weights are wanted but not planned", "outputs, weights", "Problem::weights", "false"});
+  if (outputs.scores.given() && p.wanted_scores == Scores::kNone)
+    throw Error({"scores are wanted but not planned", "outputs, scores", "Problem::wanted_scores", "none"});
   const base::NamedTensor written[] = {{"o", outputs.o},
                                        {"lse", outputs.lse},
                                        {"maximum", outputs.maximum},
@@ -54,6 +60,7 @@ void check_tensors(const Question& question, const Inputs& inputs, const Outputs
                                        {"effective", outputs.effective},
                                        {"visible", outputs.visible},
                                        {"weights", outputs.weights},
+                                       {"scores", outputs.scores},
                                        {"norms", outputs.norms}};
   base::check_apart(written);
   base::check_apart(written, {"q", inputs.q, "o"});  // a kernel has read a tile's queries before it writes a row of it

@@ -129,6 +129,8 @@ void check_ragged(const Problem& problem) {
   check("Tq", longest(problem.query_offsets), problem.queries);
   check("Tk", longest(problem.key_offsets), problem.keys);
   if (problem.weights) throw Error({"packed sequences have no S x S matrix of one shape", "problem, weights", "false", "true"});
+  if (problem.wanted_scores != Scores::kNone)
+    throw Error({"packed sequences have no S x S matrix of one shape", "problem, wanted_scores", "none", "a stage"});
   if (problem.first_key != 0)
     throw Error({"keys of packed sequences begin at position 0", "problem, first_key", "0", std::to_string(problem.first_key)});
 }

@@ -24,6 +24,14 @@ void put(const problem::Layout& layout, const TensorSpan& span, std::int64_t b, 
     store_real(span, at, value);
 }
 
+/// A place of a matrix [B, Hq, Tq, Tk].
+struct Spot {
+  std::int64_t b, h, i, j;
+};
+void put(const TensorSpan& span, const Spot& at, double value) {
+  store_real(span, base::offset_of(span.strides, at.b, at.h, at.i, at.j), value);
+}
+
 /// x as the type that holds scores has it: infinite from the middle between its largest number and the next power of two on.
 double held(double x, DType dtype) {
   constexpr double kBeyondF32 = 0x1.ffffffp127;
@@ -43,13 +51,28 @@ double similarity(const problem::Question& question, const memory::Held& in, con
   return finite && std::isinf(held(s, question.problem.dtype)) ? std::nan("") : s;
 }
 
+/// The score formulas' value; NaN where they have none.
+double altered(const problem::Question& question, const formula::Place& place, std::span<formula::Value> values) {
+  const formula::Value score = question.formulas.score.at(place, values);
+  return score.broken < 0 ? held(score.real, question.problem.dtype) : std::nan("");
+}
+
 /// The final score of one place; -inf where it is hidden.
 double score_at(const problem::Question& question, const memory::Held& in, formula::Place place, std::int64_t i, std::int64_t j,
                 std::span<formula::Value> values) {
   if (!question.formulas.mask.at(place, values).integer) return state::kNothing;
   place.s = similarity(question, in, place, i, j);
-  const formula::Value score = question.formulas.score.at(place, values);
-  return score.broken < 0 ? held(score.real, question.problem.dtype) : std::nan("");  // an operation on s that has no value
+  return altered(question, place, values);
+}
+
+/// Of one place what Outputs::scores holds; `masked`: its final score.
+double wanted_score(const problem::Question& question, const memory::Held& in, const Spot& at, double masked,
+                    std::span<formula::Value> values) {
+  const Scores wanted = question.problem.wanted_scores;
+  if (wanted == Scores::kMasked) return masked;
+  formula::Place place = question.layout.place(at.b, at.h, at.i, at.j);
+  place.s = similarity(question, in, place, at.i, at.j);
+  return wanted == Scores::kScaled ? place.s : altered(question, place, values);
 }
 
 struct Row {
@@ -93,10 +116,9 @@ void attend_row(const problem::Question& question, const memory::Held& in, const
     const double log_p = score - alone.lse(), p = score == state::kNothing ? 0.0 : std::exp(log_p);
     if (p != 0) entropy -= p * log_p;
     squares += p * p;
-    if (out.weights.given()) {
-      store_real(out.weights, base::offset_of(out.weights.strides, row.b, row.h, row.i, j),
-                 score == state::kNothing ? 0.0 : std::exp(score - state.lse()));
-    }
+    const Spot spot{row.b, row.h, row.i, j};
+    if (out.weights.given()) put(out.weights, spot, score == state::kNothing ? 0.0 : std::exp(score - state.lse()));
+    if (out.scores.given()) put(out.scores, spot, wanted_score(question, in, spot, score, values));
   }
   put(question.layout, out.maximum, row.b, row.h, row.i, alone.m);
   put(question.layout, out.entropy, row.b, row.h, row.i, entropy);

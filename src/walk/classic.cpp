@@ -85,9 +85,31 @@ class Classic {
 
   /// S = Q K^T, formulas, mask.
   void first_product(Worker& w, std::int64_t row) {
-    bind(w, row);
-    for (std::int64_t tile = 0; tile < question_.layout.key_tiles(); ++tile)
-      w.scores.make(tile, verdict(), scores_of(row) + tile * kTile * kTile);
+    const Place place = bind(w, row);
+    for (std::int64_t tile = 0; tile < question_.layout.key_tiles(); ++tile) {
+      float* const s = scores_of(row) + tile * kTile * kTile;
+      w.scores.make_scaled(tile, s);
+      if (!out_.scores.given())
+        w.scores.alter(tile, verdict(), s);
+      else
+        alter_and_write(w, place, tile, s);
+    }
+  }
+
+  /// The same alter, its steps one by one, and between them the scores that are wanted on their way out.
+  void alter_and_write(Worker& w, const Place& place, std::int64_t tile, float* s) const {
+    const Scores wanted = question_.problem.wanted_scores;
+    const int keys = w.scores.keys(tile), lanes = w.scores.lanes();
+    const auto write_if = [&](Scores stage) {
+      if (wanted == stage) write_square(out_.scores, place, lanes, {tile * kTile, keys}, s);
+    };
+    write_if(Scores::kScaled);
+    if (wanted == Scores::kAltered) std::copy_n(s, keys * kTile, w.s);
+    w.scores.alter(tile, Verdict::kFull, s);
+    if (wanted == Scores::kAltered) w.scores.spoil_broken(tile, w.s, s);  // places that are hidden next, or NaN already
+    write_if(Scores::kAltered);
+    if (verdict() == Verdict::kPartial) w.scores.hide(tile, s);
+    write_if(Scores::kMasked);
   }
 
   /// P = exp(S - m) / l over whole rows; the sink takes part in m and l.
@@ -107,13 +129,19 @@ class Classic {
   }
 
   void write_rows(const Place& place, int lanes, const float* lse, const float* p) const {
+    for (int i = 0; i < lanes; ++i) writer_.lse(place.queries(question_.layout.queries), i, lse[i]);
+    if (out_.weights.given()) write_square(out_.weights, place, lanes, {0, question_.layout.keys}, p);
+  }
+
+  struct Keys {
+    std::int64_t first, count;
+  };
+  /// Some columns [keys, 64] of a panel, as the rows of a matrix [B, Hq, Tq, Tk].
+  static void write_square(const TensorSpan& to, const Place& place, int lanes, Keys keys, const float* from) {
+    const Dims& strides = to.strides;
     for (int i = 0; i < lanes; ++i) {
-      const std::int64_t query = place.tile * kTile + i;
-      writer_.lse(place.queries(question_.layout.queries), i, lse[i]);
-      if (!out_.weights.given()) continue;
-      const Dims& strides = out_.weights.strides;
-      float* const to = static_cast<float*>(out_.weights.data) + place.b * strides[0] + place.h * strides[1] + query * strides[2];
-      for (std::int64_t j = 0; j < question_.layout.keys; ++j) to[j * strides[3]] = p[j * kTile + i];
+      float* const row = static_cast<float*>(to.data) + base::offset_of(strides, place.b, place.h, place.tile * kTile + i, keys.first);
+      for (std::int64_t j = 0; j < keys.count; ++j) row[j * strides[3]] = from[j * kTile + i];
     }
   }
 

@@ -181,6 +181,7 @@ class Fold {
 std::string fold_declines(const problem::Question& question) {
   if (question.problem.dtype == DType::kF64) return "accumulates in float32; f64 asks for double";
   if (question.problem.weights) return "never makes the S x S weights that are wanted; census gives chosen rows of them";
+  if (question.problem.wanted_scores != Scores::kNone) return "never holds the S x S scores that are wanted";
   return {};
 }
 

@@ -198,6 +198,7 @@ class InDouble {
 std::string in_double_declines(const Question& question) {
   if (question.problem.dtype != DType::kF64) return "is for f64 tensors; others accumulate in float32";
   if (question.problem.weights) return "never makes the S x S weights that are wanted";
+  if (question.problem.wanted_scores != Scores::kNone) return "never holds the S x S scores that are wanted";
   return {};
 }
 

@@ -80,19 +80,43 @@ int TileFormulas::keys(std::int64_t tile) const {
 template <class F>
 void TileFormulas::alter(std::int64_t tile, Verdict verdict, F* s, int first, int lanes) {
   if (!alters(verdict)) return;
-  bind_programs(first, lanes);
-  const int count = keys(tile);
-  std::array<std::int64_t, kTile> positions{};
-  for (int j = 0; j < count; ++j) positions[static_cast<std::size_t>(j)] = question_.layout.first_key + tile * kTile + j;
-  const auto line = std::span<const std::int64_t>(positions).first(static_cast<std::size_t>(count));
   if (!question_.formulas.score_program.empty()) {
-    for (formula::TileFrame& frame : scores_.first(scores_.size() == 1 ? 1 : static_cast<std::size_t>(tile_.heads))) frame.bind_keys(line);
-    modify(s, count, first, lanes);
+    bind_programs(first, lanes);
+    const Positions positions = key_positions(tile);
+    for (formula::TileFrame& frame : scores_.first(scores_.size() == 1 ? 1 : static_cast<std::size_t>(tile_.heads)))
+      frame.bind_keys(positions.line());
+    modify(s, positions.count, first, lanes);
   }
-  if (verdict != Verdict::kPartial) return;
-  mask_.bind_keys(line);
-  formula::see(mask_, count, lanes, seen_);
-  formula::hide(seen_, count, lanes, s);
+  if (verdict == Verdict::kPartial) hide(tile, s, first, lanes);
+}
+
+template <class F>
+void TileFormulas::hide(std::int64_t tile, F* s, int first, int lanes) {
+  bind_programs(first, lanes);
+  const Positions positions = key_positions(tile);
+  mask_.bind_keys(positions.line());
+  formula::see(mask_, positions.count, lanes, seen_);
+  formula::hide(seen_, positions.count, lanes, s);
+}
+
+void TileFormulas::spoil_broken(std::int64_t tile, const float* scaled, float* s) const {
+  const int count = keys(tile);
+  const formula::Box box =
+      question_.layout.box(tile_.b, tile_.h, {tile_.slot, tile_.slot + tile_.slots - 1}, {tile * kTile, tile * kTile + count - 1});
+  if (!question_.formulas.score_over().broken_for_some_score(box)) return;
+  const formula::TileFrame& frame = scores_[0];
+  for (int j = 0; j < count; ++j) {
+    for (int i = 0; i < lanes(); ++i) {
+      const formula::Place place = frame.place(i, j, static_cast<double>(scaled[j * kTile + i]));
+      if (question_.formulas.score.at(place, frame.values()).broken >= 0) s[j * kTile + i] = std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+}
+
+TileFormulas::Positions TileFormulas::key_positions(std::int64_t tile) const {
+  Positions positions{.count = keys(tile)};
+  for (int j = 0; j < positions.count; ++j) positions.of[static_cast<std::size_t>(j)] = question_.layout.first_key + tile * kTile + j;
+  return positions;
 }
 
 template <class F>
@@ -111,6 +135,7 @@ void TileFormulas::modify(F* s, int keys, int first, int lanes) {
 
 template void TileFormulas::alter(std::int64_t tile, Verdict verdict, float* s, int first, int lanes);
 template void TileFormulas::alter(std::int64_t tile, Verdict verdict, double* s, int first, int lanes);
+template void TileFormulas::hide(std::int64_t tile, float* s, int first, int lanes);
 
 void seen_from_scores(const float* s, int keys, std::uint8_t* seen) {
   seen_of(s, keys, seen);

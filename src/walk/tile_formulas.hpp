@@ -37,6 +37,12 @@ class TileFormulas {
   /// s <- formulas and mask on scaled scores of lanes [first, first + lanes); s points at the first.
   template <class F>
   void alter(std::int64_t tile, Verdict verdict, F* s, int first, int lanes);
+  /// The mask's part of alter(): s <- -inf where hidden.
+  template <class F>
+  void hide(std::int64_t tile, F* s, int first, int lanes);
+  /// After alter() without the mask, of a tile of one head: s <- NaN where the formulas have no value on the scores as they were, `scaled`.
+  /// Visible places without one have it already; hidden ones hold what a clamped lookup gave.
+  void spoil_broken(std::int64_t tile, const float* scaled, float* s) const;
   /// A tile of scores [64, 64] that alter() may overwrite.
   template <class F>
   [[nodiscard]] F* spare() const {
@@ -45,6 +51,13 @@ class TileFormulas {
 
  private:
   void bind_programs(int first, int lanes);
+  /// The positions of a tile's keys.
+  struct Positions {
+    std::array<std::int64_t, kTile> of{};
+    int count = 0;
+    [[nodiscard]] std::span<const std::int64_t> line() const { return std::span(of).first(static_cast<std::size_t>(count)); }
+  };
+  [[nodiscard]] Positions key_positions(std::int64_t tile) const;
   template <class F>
   void modify(F* s, int keys, int first, int lanes);
 

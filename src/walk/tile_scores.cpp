@@ -81,10 +81,20 @@ TileScores::LoadedKeys TileScores::load_keys(const machine::Rows& rows, int coun
 }
 
 void TileScores::make(std::int64_t tile, Verdict verdict, float* s) {
-  make(tile, verdict, load_keys(held_.keys(tile), keys(tile), key_buffer_), s);
+  make_scaled(tile, s);
+  alter(tile, verdict, s);
 }
 
 void TileScores::make(std::int64_t tile, Verdict verdict, const LoadedKeys& loaded, float* s) {
+  make_scaled(tile, loaded, s);
+  alter(tile, verdict, s);
+}
+
+void TileScores::make_scaled(std::int64_t tile, float* s) {
+  make_scaled(tile, load_keys(held_.keys(tile), keys(tile), key_buffer_), s);
+}
+
+void TileScores::make_scaled(std::int64_t tile, const LoadedKeys& loaded, float* s) {
   const int count = keys(tile);
   score_by_products(tile, loaded.operand, s);
   if (unusual_ != 0 || loaded.unusual != 0) {
@@ -97,7 +107,6 @@ void TileScores::make(std::int64_t tile, Verdict verdict, const LoadedKeys& load
       }
     }
   }
-  alter(tile, verdict, s);
 }
 
 void TileScores::make_by_products(std::int64_t tile, Verdict verdict, float* s) {

@@ -46,6 +46,8 @@ class TileScores {
   /// empty formula nothing for modifying.
   void make(std::int64_t tile, Verdict verdict, float* s);
   void make(std::int64_t tile, Verdict verdict, const LoadedKeys& loaded, float* s);
+  /// The first half of make(): scaled scores, before alter().
+  void make_scaled(std::int64_t tile, float* s);
   /// The same by the products alone: numbers that they do not take count as they do there.
   void make_by_products(std::int64_t tile, Verdict verdict, float* s);
   /// The same by the careful words.
@@ -56,6 +58,10 @@ class TileScores {
   /// s <- formulas and mask on scaled scores of all lanes, or of lanes [first, first + lanes) where s points at the first.
   void alter(std::int64_t tile, Verdict verdict, float* s) { alter(tile, verdict, s, 0, lanes_); }
   void alter(std::int64_t tile, Verdict verdict, float* s, int first, int lanes) { formulas_.alter(tile, verdict, s, first, lanes); }
+  /// The mask's part of alter(): s <- -inf where hidden.
+  void hide(std::int64_t tile, float* s) { formulas_.hide(tile, s, 0, lanes_); }
+  /// See TileFormulas.
+  void spoil_broken(std::int64_t tile, const float* scaled, float* s) const { formulas_.spoil_broken(tile, scaled, s); }
   /// Whether alter() does anything to such a tile.
   [[nodiscard]] bool alters(Verdict verdict) const { return formulas_.alters(verdict); }
   /// Bit i: the products do not take query i.
@@ -65,6 +71,7 @@ class TileScores {
   void locate(const QueryTile& queries);
   void load_bound(std::int64_t place, int slots);  // so many rows of a head at a time
   void bind_place(std::int64_t place);
+  void make_scaled(std::int64_t tile, const LoadedKeys& loaded, float* s);
   void widen_operands(std::int64_t tile);
   void mend_widened(std::int64_t tile, float* s);
   /// Scaled scores by the products, by the careful words, before alter().

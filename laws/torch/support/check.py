@@ -87,6 +87,16 @@ class Checks:
         text = self.heed("attend", file, "--received", received, "--json", "--top", top, "--rows", ",".join(map(str, rows)), *named, *arguments)
         return read_npy(received), json.loads(text)
 
+    def scores(self, problem: Problem, arguments: list[str], tables: Tables, stage: str) -> Tensor:
+        """The matrix of scores of a stage."""
+        file, scores = self.path / "problem.safetensors", self.path / "scores.npy"
+        sink = {} if problem.sink is None else {"sink": problem.sink}
+        write_safetensors(file, {"q": problem.q, "k": problem.k, "v": problem.v, **tables, **sink})
+        named = [f"--table={name}={file}:{name}" for name in tables] + [f"--sink={file}:sink" for _ in sink]
+        named += [] if problem.scale is None else [f"--scale={problem.scale!r}"]
+        self.heed("attend", file, "--scores", scores, "--scores-stage", stage, *named, *arguments)
+        return read_npy(scores)
+
     def compare(self, name: str, problem: Problem, arguments: list[str], oracle: Oracle = by_hand, *, tables: Tables | None = None,
                 layout: str = "bhtd", given: Problem | None = None) -> None:
         """One check: the tool with `arguments` against `oracle`; the tool is given `given` where the truth must not see it."""
