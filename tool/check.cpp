@@ -10,6 +10,7 @@
 #include <heed/check.hpp>
 
 #include "analysis.hpp"
+#include "interrupt.hpp"
 #include "memory.hpp"
 #include "numbers.hpp"
 #include "progress.hpp"
@@ -75,9 +76,10 @@ Results run_kernel(const Plan& plan, const Inputs& inputs) {
   results.o = make_tensor("O", p.dtype, {p.batch, p.heads, p.queries, p.value_dim});
   results.lse = make_tensor("L", statistic, {p.batch, p.heads, p.queries});
   require_scratch(plan);
-  const Progress progress("attending", seconds_for_bar(plan));
+  Progress progress("attending", seconds_for_bar(plan));
+  const Interruptible interruptible;
   const auto start = std::chrono::steady_clock::now();
-  plan.run(inputs, {.o = results.o.span(), .lse = results.lse.span()});
+  plan.run(inputs, {.o = results.o.span(), .lse = results.lse.span()}, interruptible.watch(progress));
   results.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   results.nan = nan_rows(results.o.view(), results.lse.view());
   return results;

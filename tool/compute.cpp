@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "in_float32.hpp"
+#include "interrupt.hpp"
 #include "memory.hpp"
 #include "progress.hpp"
 
@@ -41,7 +42,7 @@ TensorSpan made(Tensor& tensor, bool wanted, const char* what, DType dtype, cons
 }
 
 /// The census of a plan that has one.
-void take_census(const Plan& plan, const TensorView& q, const TensorView& k, const Wanted& wanted, Results& results) {
+void take_census(const Plan& plan, const Inputs& inputs, const Wanted& wanted, const Watch& watch, Results& results) {
   const Problem& p = plan.problem();
   const std::int64_t heads = wanted.heads.empty() ? p.heads : static_cast<std::int64_t>(wanted.heads.size());
   const Dims keys{p.batch, heads, p.keys};
@@ -62,11 +63,11 @@ void take_census(const Plan& plan, const TensorView& q, const TensorView& k, con
   outputs.map = made(results.map, wanted.map_rows > 0, "maps", DType::kF32, {p.batch, heads, wanted.map_rows, wanted.map_columns});
   outputs.weights = made(results.weights, !wanted.rows.empty(), "chosen rows", DType::kF32, rows(wanted.rows, p.keys));
   if (together) take_top(outputs);
-  census(plan, q, k, {}, outputs);
+  census(plan, inputs.q, inputs.k, {}, outputs, watch);
   if (together || wanted.top_rows.empty()) return;
   CensusOutputs top{.heads = wanted.heads, .norms = norms};
   take_top(top);
-  census(plan, q, k, {}, top);
+  census(plan, inputs.q, inputs.k, {}, top, watch);
 }
 
 }  // namespace
@@ -109,21 +110,24 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted, co
                     {p.batch, p.heads, p.queries, 2})};
   {
     require_scratch(plan);
-    const Progress progress(bar.what, bar.seconds > 0 ? bar.seconds : seconds_for_bar(plan));
+    Progress progress(bar.what, bar.seconds > 0 ? bar.seconds : seconds_for_bar(plan));
+    const Interruptible interruptible;
     const auto start = Clock::now();
-    plan.run(inputs, outputs);
+    plan.run(inputs, outputs, interruptible.watch(progress));
     results.seconds = seconds_since(start);
   }
   results.nan = nan_rows(results.o.view(), results.lse.view());
   if (!wanted.o) results.o = {};
   if (!wanted.census()) return results;
-  const Progress progress("looking where it went", results.seconds);
+  Progress progress("looking where it went", results.seconds);
+  const Interruptible interruptible;
+  const Watch watch = interruptible.watch(progress);
   const auto start = Clock::now();
   if (p.dtype == DType::kF64) {
     const Tensor q = narrowed(inputs.q, "q"), k = narrowed(inputs.k, "k");
-    take_census(Plan(as_float32(p)), q.view(), k.view(), wanted, results);
+    take_census(Plan(as_float32(p)), {q.view(), k.view(), {}}, wanted, watch, results);
   } else {
-    take_census(plan, inputs.q, inputs.k, wanted, results);
+    take_census(plan, inputs, wanted, watch, results);
   }
   results.census_seconds = seconds_since(start);
   return results;

@@ -211,5 +211,16 @@ TEST_F(FilesTest, SignalsLeaveNothingHalfWritten) {
   }
 }
 
+/// Ctrl-C while it computes, seconds before the end: a sentence, status 130, no file.
+TEST_F(FilesTest, InterruptedWorkSaysSo) {
+  io::write_npy(at("q.npy"), random_tensor({1, 8, 16384, 64}, 1).view());
+  const std::vector<std::string> before = files();
+  const Ran ran =
+      shell(R"(set -m; "$HEED" attend --q q.npy --k q.npy --v q.npy --threads 1 --out O.npy & p=$!; sleep 0.5; kill -INT $p; wait $p)");
+  EXPECT_EQ(ran.status, 130);
+  EXPECT_NE(ran.err.find("interrupted: nothing was written"), std::string::npos) << ran.err;
+  EXPECT_EQ(files(), before);
+}
+
 }  // namespace
 }  // namespace heed::tool::test

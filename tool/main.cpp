@@ -11,6 +11,7 @@
 
 #include <heed/error.hpp>
 #include <heed/version.hpp>
+#include <heed/watch.hpp>
 
 #include "io/temporary.hpp"
 #include "memory.hpp"
@@ -92,6 +93,8 @@ int no_memory() {
 int guarded(int argc, char** argv) {
   try {
     return parse_and_run(argc, argv);
+  } catch (const Cancelled&) {
+    return fail(130, {"interrupted: nothing was written"});
   } catch (const Error& error) {
     return fail(2, {error.what()});
   } catch (const std::bad_alloc&) {
