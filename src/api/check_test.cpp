@@ -158,6 +158,15 @@ TEST(Check, WhatDoesNotFitIsRefused) {
   EXPECT_THROW((void)compare(plan, call.inputs(), call.outputs(), beyond), Error);
   EXPECT_THROW((void)compare(plan, {call.q.view(), call.v.view(), call.v.view()}, call.outputs(), none), Error);
   EXPECT_THROW((void)problem_of_query(plan, -1), Error);
+  const TensorView packed{call.q.view().data, DType::kF32, {140, 2, 16}};
+  const Plan sequences(problem_of(packed, packed, packed, {0, 40, 140}, {0, 40, 140}));
+  try {
+    (void)compare(sequences, {packed, packed, packed}, call.outputs(), none);
+    ADD_FAILURE() << "compared";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.parts().what, "packed sequences are not compared");
+  }
+  EXPECT_THROW((void)problem_of_query(sequences, 0), Error);
   EXPECT_TRUE(compare(plan, call.inputs(), call.outputs(), none).good());
 }
 
