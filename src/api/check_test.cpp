@@ -107,6 +107,7 @@ TEST(Check, NanByTheDefinitionIsGood) {
 TEST(Check, AQueryAloneGivesWhatItGivesInTheWhole) {
   Call call(DType::kF64);
   const Tensor bias = drawn(DType::kF32, {2, 4, 70, 90}, 4), by_row = drawn(DType::kF32, {70}, 5);
+  call.problem.kernel = "reference";
   call.problem.tables = {{"bias", bias.view()}, {"by_row", by_row.view()}};
   call.problem.scores = {parse("bias(bias)", call.problem.tables),
                          parse("s + by_row[i] - 0.01 * abs(q - k) + 0.1 * b * h", call.problem.tables)};
