@@ -24,7 +24,7 @@ struct CheckOptions : ProblemOptions {
   int rows = 64;
 };
 
-constexpr double kBytesPerElement = 8 + 8 + 8 + 4;  // of O as found, in double, its rounding, naive
+constexpr double kBytesPerElement = 4 * 8;  // of O as found, in double, its rounding, naive
 
 constexpr const char* kExamples = R"help(Examples:
   heed check layer.safetensors --mask causal

@@ -7,7 +7,8 @@
 //      not counted
 //
 // The rule in full: DESIGN.md, section 2. Each query is a problem of its own with one row, placed by its alignment, in all heads of all
-// batch entries, so that formulas keep their positions, rows, heads and batch entries.
+// batch entries, so that formulas keep their positions, rows, heads and batch entries. Packed sequences are refused: each is to be compared
+// as a problem of its own.
 // Cost: some 9 ns for each product of a query compared, Tk (D + Dv) of them a row. Checked: src/api/check_test.cpp.
 #pragma once
 

@@ -42,7 +42,7 @@ struct TilesSeen {
 class Drawing {
  public:
   /// Of a problem's mask, tables, sizes and alignment; the rest is not asked for, D and Dv may be 0. Throws Error as Plan does: where the
-  /// mask has no value in a place, there is no picture.
+  /// mask has no value in a place, there is no picture; and for packed sequences, each of which is to be drawn as a problem of its own.
   explicit Drawing(Problem problem);
 
   [[nodiscard]] const Problem& problem() const;

@@ -107,8 +107,14 @@ class Compared {
   std::int64_t count_ = 0;
 };
 
+void refuse_packed(const Problem& problem) {
+  if (problem.query_offsets.empty()) return;
+  throw Error({"packed sequences are not compared", "problem, query_offsets", "one sequence, as a problem of its own", "packed ones"});
+}
+
 void check_compared(const Plan& plan, const Inputs& inputs, const Outputs& found, std::span<const std::int64_t> queries) {
   const Problem& p = plan.problem();
+  refuse_packed(p);
   problem::check_inputs(p, inputs);
   base::check_tensor("o", found.o, {p.batch, p.heads, p.queries, p.value_dim}, {p.dtype, DType::kF32});
   base::check_tensor("lse", found.lse, {p.batch, p.heads, p.queries}, {p.dtype == DType::kF64 ? DType::kF64 : DType::kF32});
@@ -144,6 +150,7 @@ NanRows nan_rows(const TensorView& o, const TensorView& lse) {
 
 Problem problem_of_query(const Plan& plan, std::int64_t i) {
   Problem problem = plan.problem();
+  refuse_packed(problem);
   if (i < 0 || i >= problem.queries)
     throw Error({"no such query", "problem_of_query", "0 to " + std::to_string(problem.queries - 1), std::to_string(i)});
   problem.queries = 1;

@@ -107,6 +107,7 @@ TEST(Check, NanByTheDefinitionIsGood) {
 TEST(Check, AQueryAloneGivesWhatItGivesInTheWhole) {
   Call call(DType::kF64);
   const Tensor bias = drawn(DType::kF32, {2, 4, 70, 90}, 4), by_row = drawn(DType::kF32, {70}, 5);
+  call.problem.kernel = "reference";
   call.problem.tables = {{"bias", bias.view()}, {"by_row", by_row.view()}};
   call.problem.scores = {parse("bias(bias)", call.problem.tables),
                          parse("s + by_row[i] - 0.01 * abs(q - k) + 0.1 * b * h", call.problem.tables)};
@@ -159,6 +160,15 @@ TEST(Check, WhatDoesNotFitIsRefused) {
   EXPECT_THROW((void)compare(plan, call.inputs(), call.outputs(), beyond), Error);
   EXPECT_THROW((void)compare(plan, {call.q.view(), call.v.view(), call.v.view()}, call.outputs(), none), Error);
   EXPECT_THROW((void)problem_of_query(plan, -1), Error);
+  const TensorView packed{call.q.view().data, DType::kF32, {140, 2, 16}};
+  const Plan sequences(problem_of(packed, packed, packed, {0, 40, 140}, {0, 40, 140}));
+  try {
+    (void)compare(sequences, {packed, packed, packed}, call.outputs(), none);
+    ADD_FAILURE() << "compared";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.parts().what, "packed sequences are not compared");
+  }
+  EXPECT_THROW((void)problem_of_query(sequences, 0), Error);
   EXPECT_TRUE(compare(plan, call.inputs(), call.outputs(), none).good());
 }
 

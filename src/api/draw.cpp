@@ -62,6 +62,10 @@ struct Share {
 };
 
 Problem mask_alone(Problem problem) {
+  if (!problem.query_offsets.empty()) {
+    throw Error(
+        {"packed sequences are not drawn together", "problem, query_offsets", "one sequence, as a problem of its own", "packed ones"});
+  }
   problem.scores.clear();
   problem.sink = {};
   problem.scale.reset();

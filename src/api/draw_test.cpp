@@ -116,6 +116,9 @@ TEST(Draw, WhatIsNotThereIsRefused) {
   EXPECT_THROW((void)drawing.cells(0, 0, {.rows = 11, .columns = 1, .looked = 1}), Error);
   EXPECT_THROW((void)drawing.cells(0, 0, {.rows = 1, .columns = 1}), Error);
   EXPECT_THROW(Drawing(square(parse("q % (k - 3) == 0"), 10)), Error);
+  Problem packed = square(causal(), 10);
+  packed.query_offsets = packed.key_offsets = {0, 10};
+  EXPECT_THROW(Drawing{packed}, Error);
 }
 
 }  // namespace
