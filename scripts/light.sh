@@ -49,6 +49,7 @@ echo "Tests run every kernel that runs here; the instructions of amx are emulate
 run_tests release "-$slow_tests"
 # Every day another tenth of them, as on every older processor.
 run_levels "--tenth=$(date +%Y%m%d)" "--gtest_filter=-$slow_tests"
+check "rooms" scripts/rooms.sh
 check "code for any processor" scripts/plain_code.sh build
 check "the tool is kept out of src/" scripts/wall.sh build
 for example in examples/*.cpp; do

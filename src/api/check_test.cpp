@@ -111,7 +111,6 @@ TEST(Check, AQueryAloneGivesWhatItGivesInTheWhole) {
   call.problem.tables = {{"bias", bias.view()}, {"by_row", by_row.view()}};
   call.problem.scores = {parse("bias(bias)", call.problem.tables),
                          parse("s + by_row[i] - 0.01 * abs(q - k) + 0.1 * b * h", call.problem.tables)};
-  call.problem.kernel = "reference";  // as the query alone has it
   const Plan plan(call.problem);
   plan.run(call.inputs(), call.outputs());
   for (const std::int64_t i : {0, 1, 35, 69}) {
