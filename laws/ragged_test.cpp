@@ -196,6 +196,17 @@ TEST(Ragged, FewAndManyQueriesHaveKernelsOfTheirOwn) {
   }
 }
 
+TEST(Ragged, InOneCall) {
+  Case of{.heads = 2, .kv_heads = 1, .dim = 8, .value_dim = 8};
+  const Packed packed(of, {{4, 0, 6}, {5, 3, 5}});
+  const Tensor o = attend({.q = packed.q.view(),
+                           .k = packed.k.view(),
+                           .v = packed.v.view(),
+                           .query_offsets = packed.problem.query_offsets,
+                           .key_offsets = packed.problem.key_offsets});
+  EXPECT_TRUE(same_bits(o, run_packed(packed, packed.problem).o));
+}
+
 TEST(Ragged, CostsWhatItsTilesCost) {
   Case of{.heads = 2, .kv_heads = 2, .dim = 64, .value_dim = 64, .mask = "causal"};
   const Packed packed(of, {{200, 1000, 0}, {200, 1000, 70}});

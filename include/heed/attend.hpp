@@ -18,10 +18,11 @@ struct Attend {
   std::optional<double> scale{};
   TensorView sink{};
   Align align{};
+  std::vector<std::int64_t> query_offsets{}, key_offsets{};  ///< of packed sequences (heed/problem.hpp): then all are [T_total, H, D]
   int threads = 0;
 };
 
-/// O, in a new contiguous tensor [B, Hq, Tq, Dv] of the inputs' dtype.
+/// O, in a new contiguous tensor [B, Hq, Tq, Dv] (of packed sequences [T_total, Hq, Dv]) of the inputs' dtype.
 [[nodiscard]] Tensor attend(const Attend& call);
 
 }  // namespace heed

@@ -4,7 +4,8 @@
 namespace heed {
 
 Tensor attend(const Attend& call) {
-  Problem problem = problem_of(call.q, call.k, call.v);
+  const bool packed = !call.query_offsets.empty() || !call.key_offsets.empty();
+  Problem problem = packed ? problem_of(call.q, call.k, call.v, call.query_offsets, call.key_offsets) : problem_of(call.q, call.k, call.v);
   problem.mask = call.mask;
   problem.scores = call.scores;
   problem.tables = call.tables;
@@ -13,7 +14,8 @@ Tensor attend(const Attend& call) {
   problem.align = call.align;
   problem.threads = call.threads;
   const Plan plan(problem);
-  Tensor o(problem.dtype, {problem.batch, problem.heads, problem.queries, problem.value_dim});
+  Tensor o(problem.dtype, packed ? Dims{call.q.shape[0], problem.heads, problem.value_dim}
+                                 : Dims{problem.batch, problem.heads, problem.queries, problem.value_dim});
   plan.run({call.q, call.k, call.v}, {.o = o.span()});
   return o;
 }
