@@ -45,7 +45,11 @@ std::uint64_t hash_of(const void* data, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; ++i) hash = (hash ^ static_cast<const unsigned char*>(data)[i]) * 1099511628211ULL;
   return hash;
 }
+/// Of its bits; a NaN counts as one, whatever its own bits are.
 std::uint64_t hash_of(Tensor& tensor) {
+  for (std::int64_t i = 0; is_real(tensor.dtype()) && i < tensor.count(); ++i) {
+    if (std::isnan(real_at(tensor.view(), i))) store_real(tensor.span(), i, std::numeric_limits<double>::quiet_NaN());
+  }
   return hash_of(tensor.data<std::byte>(), static_cast<std::size_t>(tensor.count() * size_of(tensor.dtype())));
 }
 
