@@ -20,7 +20,7 @@ int main() {
   std::printf("%s", plan.explain().c_str());  // a line `kernel` for each class of sequences: few queries, many
 
   std::atomic<bool> cancel{false};  // set by whoever wants the run to end: then it throws heed::Cancelled within a block of keys
-  double done = 0;
+  double done = 0;                  // grows from 0 to 1, told by whichever thread has just finished a block
   plan.run(in, {.o = heed::span(o.data(), in.q.shape)}, {.cancel = &cancel, .progress = [&](double share) { done = share; }});
   std::printf("done %.0f %%; the last token of the third sequence looks at row %.2f on average\n", 100 * done, o[901 * 4 * 64]);
 }
