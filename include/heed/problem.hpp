@@ -44,7 +44,7 @@ struct Problem {
   std::int64_t keys = 0;       ///< Tk
   std::int64_t dim = 0;        ///< D of Q and K
   std::int64_t value_dim = 0;  ///< Dv of V and O
-  DType dtype = DType::kF32;   ///< of Q, K, V: f32, bf16, f16; f64 through the reference
+  DType dtype = DType::kF32;   ///< of Q, K, V: f32, bf16, f16; f64, computed in double
 
   std::optional<double> scale{};  ///< first s = scale * (q . k); default 1/sqrt(D)
   Expr mask{};                    ///< boolean; empty means full

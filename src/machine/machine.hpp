@@ -149,7 +149,7 @@ struct TalliedState {
   const state::TallyRows& tally;
 };
 
-/// What a walk speaks: put together once per plan.
+/// What a walk speaks: put together once per run.
 struct Words {
   const Similarity& similarity;
   const state::Weighing& weighing;

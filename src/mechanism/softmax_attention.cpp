@@ -2,7 +2,7 @@
 //
 //   s = scale q . k, score formulas, mask;   O = softmax(s) V         scale = 1 / sqrt(D) unless said
 //
-// Walk: fold. State: SoftmaxState. Reference: src/reference/softmax.cpp.
+// State: SoftmaxState. Reference: src/reference/softmax.cpp.
 #include "mechanism/mechanism.hpp"
 
 namespace heed::mechanism {

@@ -21,12 +21,12 @@
 
 namespace heed::reference {
 
-/// Outputs may be of any real dtype, wider than a plan allows: f64 holds the results unrounded.
 /// What it works with: memory, all of it taken before anything is computed (of a dry arena nothing is), and who watches.
 struct Means {
   base::Arena& arena;
   base::Progress& progress;
 };
+/// Outputs may be of any real dtype, wider than a plan allows: f64 holds the results unrounded.
 void run(const problem::Question& question, const problem::Group& group, const Inputs& inputs, const Outputs& outputs, const Means& means);
 /// Of all sequences, in memory of its own.
 void run(const problem::Question& question, const Inputs& inputs, const Outputs& outputs);

@@ -1,4 +1,4 @@
-// The words between the products against their meaning in words.hpp, computed in double; for every instruction set, and for lanes and
+// The words between the products against their meaning in weighing.hpp, computed in double; for every instruction set, and for lanes and
 // keys that are no multiple of anything. Lane i depends on lane i alone: not on how many there are, not on what others hold.
 #include <gtest/gtest.h>
 

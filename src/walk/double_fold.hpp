@@ -1,4 +1,4 @@
-// DoubleFold: O of rows whose sums left f32 (Products::overflown), once more from key 0 in double. Tiles of keys in ascending order from
+// DoubleFold: O of rows whose sums left f32 (Mixing::overflown), once more from key 0 in double. Tiles of keys in ascending order from
 // the start state: what a row gets depends on nothing but the row and the keys it sees.
 //
 //   for each visible tile:  S by the careful words;  absorb, mix in double;      O = o / l, rounded once to the output's dtype

@@ -5,7 +5,7 @@
 
 namespace heed::walk {
 
-/// A tile as a phrase, or fold_tile, takes it.
+/// A tile as a phrase, or score_tile and mix_tile, take it.
 [[nodiscard]] machine::KeyTile key_tile(const FoldView& view, const FoldWorker& w, const Block& block, std::int64_t tile);
 /// Formulas, mask and statistics on the scores of a tile of a block: a machine::Alter, borrowed.
 [[nodiscard]] inline auto alteration(const FoldView& view, FoldWorker& w, const FoldState& part, const Block& block) {

@@ -1,4 +1,4 @@
-// TileScores: one thread's means to make tiles of final scores: similarity, score formulas, mask. Shared by every walk.
+// TileScores: one thread's means to make tiles of final scores: similarity, score formulas, mask. Shared by every walk in f32.
 //
 // bind a tile of queries, then ask for tiles of keys: S [keys, 64], keys down, queries across; hidden places are -inf.
 // The memory is some tiles of queries and two of keys (the machine's and f32), and what formulas take (tile_formulas.hpp).
