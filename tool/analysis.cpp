@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "packed.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -126,16 +127,18 @@ nlohmann::json to_json(const Plan& plan) {
   const TileCounts& tiles = plan.tiles();
   nlohmann::json refusals = nlohmann::json::array();
   for (const Refusal& refusal : plan.refusals()) refusals.push_back({{"kernel", refusal.kernel}, {"reason", refusal.reason}});
-  return {{"kernel", plan.kernel()},
-          {"threads", plan.threads()},
-          {"tiles", {{"empty", tiles.empty}, {"partial", tiles.partial}, {"full", tiles.full}}},
-          {"scratch_bytes", plan.scratch_bytes()},
-          {"square_bytes", plan.square_bytes()},
-          {"flop", plan.flops()},
-          {"plan_seconds", plan.planning_seconds()},
-          {"expected_seconds", plan.expected().seconds},
-          {"binds", plan.expected().limit},
-          {"refusals", refusals}};
+  nlohmann::json json{{"kernel", plan.kernel()},
+                      {"threads", plan.threads()},
+                      {"tiles", {{"empty", tiles.empty}, {"partial", tiles.partial}, {"full", tiles.full}}},
+                      {"scratch_bytes", plan.scratch_bytes()},
+                      {"square_bytes", plan.square_bytes()},
+                      {"flop", plan.flops()},
+                      {"plan_seconds", plan.planning_seconds()},
+                      {"expected_seconds", plan.expected().seconds},
+                      {"binds", plan.expected().limit},
+                      {"refusals", refusals}};
+  if (is_packed(plan.problem())) json["classes"] = classes_json(plan);
+  return json;
 }
 
 }  // namespace heed::tool

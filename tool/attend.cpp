@@ -13,6 +13,7 @@
 #include "analysis.hpp"
 #include "numbers.hpp"
 #include "outputs.hpp"
+#include "packed.hpp"
 #include "report.hpp"
 #include "sheet.hpp"
 #include "verbs.hpp"
@@ -58,6 +59,7 @@ constexpr const char* kExamples = R"help(Examples:
   heed attend layer.safetensors --mask causal --out O.npy
   heed attend layer.npz --q query --mask "causal & (q - k < 4096 | k < 4)" --score "softcap(50)" --map maps.png
   heed attend --q Q.npy --k K.npy --v V.npy --mask "documents(ends)" --table ends=ends.npy --lse L.npy
+  heed attend --q Q.npy --k K.npy --v V.npy --offsets O.npy --mask causal --out O2.npy
   heed attend examples/licence-smollm2-layer15.safetensors --top 5 --rows 10,200 --stats
   heed attend examples/licence-smollm2-layer15.safetensors --rows 10,200 --weights P.npy --entropy E.npy
   heed attend examples/licence-smollm2-layer15.safetensors --scores S.npy --scores-stage scaled
@@ -65,7 +67,27 @@ constexpr const char* kExamples = R"help(Examples:
 
 O is written in the inputs' element type, float32 for bf16 (.npy has none). A name in .safetensors gives that format, with one tensor,
 named after the option (o, lse, top_keys, ...); `--out -` writes the .npy to standard output, and the report goes to standard error.
+Of packed sequences (--offsets, FILE:NAME where a file holds several tensors) O is [T_total, Hq, Dv], what there is per query
+[T_total, Hq], per key [all keys, Hq]; formulas count q, k and i within a sequence, b is the sequence. Maps, rows, --top, --weights
+and --stats go with dense tensors alone.
 Nothing at all after `attend`: the embedded example, as `heed example`.)help";
+
+/// What has rows or maps of one shape does not go with packed sequences.
+void check_packed_outputs(const AttendOptions& options) {
+  if (options.offsets.empty()) return;
+  std::string found;
+  for (const auto& [option, value] :
+       {std::pair<const char*, const std::string*>{"--map", &options.map}, {"--map-size", &options.map_size}, {"--rows", &options.rows}})
+    if (!value->empty()) found = option + (" " + *value);
+  for (const char* option : {"--weights", "--scores", "--top-keys", "--top-weights"}) {
+    if (options.writes(option)) found = option + (" " + options.files.at(option));
+  }
+  if (options.top > 0) found = "--top " + std::to_string(options.top);
+  if (options.stats) found = "--stats";
+  if (found.empty()) return;
+  throw Error({"packed sequences have no rows, maps and tables of one shape", "--offsets " + options.offsets,
+               "files of --out, --lse, --maximum, --entropy, --effective, --visible, --received or --seen-by", found});
+}
 
 std::vector<std::int64_t> rows_given(const AttendOptions& options, const Problem& problem) {
   std::vector<std::int64_t> rows = integers_from("--rows", options.rows);
@@ -269,7 +291,7 @@ void report_json(const Told& told) {
       {"problem", problem_json(plan.problem())}, {"plan", to_json(plan)}, {"seconds", results.seconds}, {"notes", loaded.notes}};
   json["written"] = nlohmann::json::object();
   for (const Target& target : targets) json["written"][target.option.substr(2)] = target.path;
-  json["nan_rows"] = to_json(results.nan);
+  json["nan_rows"] = to_json(results.nan, plan.problem().query_offsets);
   if (wanted.census()) json["census_seconds"] = results.census_seconds;
   if (options.stats) {
     for (const HeadSummary& head : summarise(results)) json["heads"].push_back(to_json(head, loaded.tokens));
@@ -283,11 +305,11 @@ void report_text(const Told& told) {
   const auto& [options, loaded, plan, results, wanted, targets, float32, rows] = told;
   say(plan.problem().text() + "\n");
   for (const std::string& note : loaded.notes) say("note: " + note + "\n");
-  say(fmt::format("kernel {}, {} thread{}: {} for {} ({:.1f} GFLOP/s), scratch {} where the S x S matrix would take {}\n", plan.kernel(),
+  say(fmt::format("{}, {} thread{}: {} for {} ({:.1f} GFLOP/s), scratch {} where the S x S matrix would take {}\n", kernels_text(plan),
                   plan.threads(), plan.threads() == 1 ? "" : "s", seconds_text(results.seconds), flop_text(plan.flops()),
                   results.seconds > 0 ? plan.flops() / results.seconds / 1e9 : 0.0, bytes_text(static_cast<double>(plan.scratch_bytes())),
                   bytes_text(static_cast<double>(plan.square_bytes()))));
-  say(text_of(results.nan));
+  say(text_of(results.nan, plan.problem().query_offsets));
   if (wanted.census()) say("where it went: " + seconds_text(results.census_seconds) + "\n");
   if (options.stats) say("\n" + heads_text(summarise(results), plan.problem().batch, loaded.tokens));
   say(top_text(told));
@@ -296,6 +318,7 @@ void report_text(const Told& told) {
 }
 
 int run(const AttendOptions& options) {
+  check_packed_outputs(options);
   Loaded loaded = load(options);
   const Wanted wanted = wanted_by(options, loaded.problem);
   loaded.problem.statistics = wanted.row_statistics();

@@ -13,6 +13,7 @@
 #include "interrupt.hpp"
 #include "memory.hpp"
 #include "numbers.hpp"
+#include "packed.hpp"
 #include "progress.hpp"
 #include "report.hpp"
 #include "verbs.hpp"
@@ -28,6 +29,7 @@ constexpr double kBytesPerElement = 4 * 8;  // of O as found, in double, its rou
 
 constexpr const char* kExamples = R"help(Examples:
   heed check layer.safetensors --mask causal
+  heed check --q Q.npy --k K.npy --v V.npy --offsets O.npy --mask causal
   heed check layer.npz --mask "window(512)" --score "softcap(30)" --kernel classic --rows 256
 
 The bound for O is twice the error of the naive computation (scores and softmax in f32, weights rounded to the inputs'
@@ -35,33 +37,56 @@ type) on the same rows, plus half a unit in the last place, plus what it does to
 x 2^-24 only (nothing where scores stay below 16); for L it is 2^-8 (bf16), 2^-11 (f16), 2^-20 (f32) of the largest |L|,
 not counting what that does to L.)help";
 
-void report(const CheckOptions& options, const Loaded& loaded, const Plan& plan, const Results& results, const Comparison& compared) {
+/// How many sequences have one of these packed rows; 0 of a dense problem.
+std::int64_t sequences_of(const Problem& problem, const std::vector<std::int64_t>& rows) {
+  std::int64_t count = 0, last = -1;
+  for (const std::int64_t row : is_packed(problem) ? rows : std::vector<std::int64_t>{}) {
+    const std::int64_t sequence = packed_row(problem.query_offsets, row).sequence;
+    count += sequence != last;
+    last = sequence;
+  }
+  return count;
+}
+
+struct Checked {
+  const Plan& plan;
+  const Results& results;
+  const Comparison& compared;
+  std::int64_t sequences;  ///< of which rows were compared; 0: dense
+};
+
+void report(const CheckOptions& options, const Loaded& loaded, const Checked& checked) {
+  const auto& [plan, results, compared, sequences] = checked;
   if (options.json) {
-    const nlohmann::json json{{"problem", problem_json(plan.problem())},
-                              {"kernel", plan.kernel()},
-                              {"seconds", results.seconds},
-                              {"rows", compared.rows},
-                              {"nan_rows", to_json(results.nan)},
-                              {"nan_compared", compared.nan},
-                              {"nan_by_definition", compared.nan_by_definition},
-                              {"o_error", compared.o_error},
-                              {"o_bound", compared.o_bound},
-                              {"o_rms_error", compared.o_rms_error},
-                              {"o_rms_bound", compared.o_rms_bound},
-                              {"lse_error", compared.lse_error},
-                              {"lse_bound", compared.lse_bound},
-                              {"good", compared.good()},
-                              {"notes", loaded.notes}};
+    nlohmann::json json{{"problem", problem_json(plan.problem())},
+                        {"kernel", plan.kernel()},
+                        {"seconds", results.seconds},
+                        {"rows", compared.rows},
+                        {"nan_rows", to_json(results.nan, plan.problem().query_offsets)},
+                        {"nan_compared", compared.nan},
+                        {"nan_by_definition", compared.nan_by_definition},
+                        {"o_error", compared.o_error},
+                        {"o_bound", compared.o_bound},
+                        {"o_rms_error", compared.o_rms_error},
+                        {"o_rms_bound", compared.o_rms_bound},
+                        {"lse_error", compared.lse_error},
+                        {"lse_bound", compared.lse_bound},
+                        {"good", compared.good()},
+                        {"notes", loaded.notes}};
+    if (is_packed(plan.problem())) {
+      json["sequences"] = sequences;
+      json["classes"] = classes_json(plan);
+    }
     return say(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
   say(plan.problem().text() + "\n");
   for (const std::string& note : loaded.notes) say("note: " + note + "\n");
-  say(fmt::format("kernel {} took {}; compared with the definition in double on {} rows\n", plan.kernel(), seconds_text(results.seconds),
-                  count_text(compared.rows)));
+  say(fmt::format("{} took {}; compared with the definition in double on {} rows{}\n", kernels_text(plan), seconds_text(results.seconds),
+                  count_text(compared.rows), sequences > 0 ? " of " + count_text(sequences) + " sequences" : ""));
   say(fmt::format("  O  largest error {:.3g}, bound {:.3g}; RMS error {:.3g}, bound {:.3g}\n", compared.o_error, compared.o_bound,
                   compared.o_rms_error, compared.o_rms_bound));
   say(fmt::format("  L  largest error {:.3g}, bound {:.3g} (of the largest |L|, at least 1)\n", compared.lse_error, compared.lse_bound));
-  say(text_of(results.nan));
+  say(text_of(results.nan, plan.problem().query_offsets));
   if (compared.nan > 0)
     say(fmt::format("  of the rows compared {} {} NaN, {} of them by the definition too\n", count_text(compared.nan),
                     compared.nan == 1 ? "is" : "are", count_text(compared.nan_by_definition)));
@@ -73,8 +98,8 @@ Results run_kernel(const Plan& plan, const Inputs& inputs) {
   const Problem& p = plan.problem();
   const DType statistic = p.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
   Results results;
-  results.o = make_tensor("O", p.dtype, {p.batch, p.heads, p.queries, p.value_dim});
-  results.lse = make_tensor("L", statistic, {p.batch, p.heads, p.queries});
+  results.o = make_tensor("O", p.dtype, rows_shape(p, p.value_dim));
+  results.lse = make_tensor("L", statistic, lines_shape(p));
   require_scratch(plan);
   Progress progress("attending", seconds_for_bar(plan));
   const Interruptible interruptible;
@@ -91,7 +116,7 @@ int run(const CheckOptions& options) {
   const Problem& p = plan.problem();
   Results results = run_kernel(plan, loaded.inputs);
   const std::vector<std::int64_t> queries = sampled_queries(p, options.rows, results.nan);
-  const auto rows = static_cast<double>(queries.size()) * static_cast<double>(p.batch * p.heads);
+  const auto rows = static_cast<double>(queries.size()) * static_cast<double>((is_packed(p) ? 1 : p.batch) * p.heads);
   require_memory("the rows compared", rows * static_cast<double>(p.value_dim) * kBytesPerElement);
   constexpr double kSecondsPerProduct = 9e-9;  // of the reference and the accuracy rule together; for the bar alone
   const Comparison compared = [&] {
@@ -99,7 +124,7 @@ int run(const CheckOptions& options) {
     return compare(plan, loaded.inputs, {.o = results.o.span(), .lse = results.lse.span()}, queries,
                    [&](std::size_t done) { progress.reached(static_cast<double>(done) / static_cast<double>(queries.size())); });
   }();
-  report(options, loaded, plan, results, compared);
+  report(options, loaded, {plan, results, compared, sequences_of(p, queries)});
   return compared.good() ? 0 : 1;
 }
 

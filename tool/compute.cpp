@@ -7,6 +7,7 @@
 #include "in_float32.hpp"
 #include "interrupt.hpp"
 #include "memory.hpp"
+#include "packed.hpp"
 #include "progress.hpp"
 
 namespace heed::tool {
@@ -18,17 +19,18 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// An f64 tensor rounded to f32.
+/// An f64 tensor of three or four axes, rounded to f32.
 Tensor narrowed(const TensorView& wide, const char* name) {
   Tensor narrow = make_tensor(std::string(name) + " in float32", DType::kF32, wide.shape);
   float* to = narrow.data<float>();
-  for (std::int64_t b = 0; b < wide.shape[0]; ++b) {
-    for (std::int64_t h = 0; h < wide.shape[1]; ++h) {
-      for (std::int64_t t = 0; t < wide.shape[2]; ++t) {
-        for (std::int64_t c = 0; c < wide.shape[3]; ++c) {
-          const std::int64_t at = b * wide.strides[0] + h * wide.strides[1] + t * wide.strides[2] + c * wide.strides[3];
-          *to++ = static_cast<float>(real_at(wide, at));
-        }
+  const int outer = 4 - wide.shape.rank();
+  const auto extent = [&](int axis) { return axis < outer ? 1 : wide.shape[axis - outer]; };
+  const auto stride = [&](int axis) { return axis < outer ? 0 : wide.strides[axis - outer]; };
+  for (std::int64_t b = 0; b < extent(0); ++b) {
+    for (std::int64_t h = 0; h < extent(1); ++h) {
+      for (std::int64_t t = 0; t < extent(2); ++t) {
+        for (std::int64_t c = 0; c < extent(3); ++c)
+          *to++ = static_cast<float>(real_at(wide, b * stride(0) + h * stride(1) + t * stride(2) + c * stride(3)));
       }
     }
   }
@@ -45,7 +47,7 @@ TensorSpan made(Tensor& tensor, bool wanted, const char* what, DType dtype, cons
 void take_census(const Plan& plan, const Inputs& inputs, const Wanted& wanted, const Watch& watch, Results& results) {
   const Problem& p = plan.problem();
   const std::int64_t heads = wanted.heads.empty() ? p.heads : static_cast<std::int64_t>(wanted.heads.size());
-  const Dims keys{p.batch, heads, p.keys};
+  const Dims keys = keys_shape(p, heads);
   const auto rows = [&](const std::vector<std::int64_t>& of, std::int64_t last) {
     return Dims{p.batch, heads, static_cast<std::int64_t>(of.size()), last};
   };
@@ -56,7 +58,7 @@ void take_census(const Plan& plan, const Inputs& inputs, const Wanted& wanted, c
     to.top_keys = made(results.top_keys, !wanted.top_rows.empty(), "the strongest keys", DType::kI64, shape);
     to.top_weights = made(results.top_weights, !wanted.top_rows.empty(), "their weights", DType::kF32, shape);
   };
-  const TensorView norms = results.norms.shape().rank() == 4 ? results.norms.view() : TensorView();
+  const TensorView norms = results.norms.shape().rank() > 0 ? results.norms.view() : TensorView();
   CensusOutputs outputs{.rows = wanted.rows, .heads = wanted.heads, .norms = norms};
   outputs.received = made(results.received, wanted.received, "received mass", DType::kF32, keys);
   outputs.seen_by = made(results.seen_by, wanted.seen_by, "the counts of queries", DType::kI64, keys);
@@ -94,11 +96,11 @@ std::string note_of(const Problem& problem, const Wanted& wanted) {
 Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted, const Bar& bar) {
   const Problem& p = plan.problem();
   Results results;
-  const Dims rows{p.batch, p.heads, p.queries};
+  const Dims rows = lines_shape(p);
   const DType statistic = p.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
   const DType written = wanted.o && p.dtype == DType::kBF16 ? DType::kF32 : p.dtype;
   const Outputs outputs{
-      .o = made(results.o, true, "O", written, {p.batch, p.heads, p.queries, p.value_dim}),
+      .o = made(results.o, true, "O", written, rows_shape(p, p.value_dim)),
       .lse = made(results.lse, true, "L", statistic, rows),
       .maximum = made(results.maximum, wanted.maximum, "largest scores", statistic, rows),
       .entropy = made(results.entropy, wanted.statistics, "entropy", statistic, rows),
@@ -106,8 +108,8 @@ Results compute(const Plan& plan, const Inputs& inputs, const Wanted& wanted, co
       .visible = made(results.visible, wanted.visible, "counts of keys", DType::kI64, rows),
       .weights = made(results.square, wanted.square, "the S x S weights", statistic, {p.batch, p.heads, p.queries, p.keys}),
       .scores = made(results.scores, wanted.scores != Scores::kNone, "the S x S scores", statistic, {p.batch, p.heads, p.queries, p.keys}),
-      .norms = made(results.norms, p.statistics && wanted.census() && p.dtype != DType::kF64, "norms of rows", DType::kF32,
-                    {p.batch, p.heads, p.queries, 2})};
+      .norms =
+          made(results.norms, p.statistics && wanted.census() && p.dtype != DType::kF64, "norms of rows", DType::kF32, rows_shape(p, 2))};
   {
     require_scratch(plan);
     Progress progress(bar.what, bar.seconds > 0 ? bar.seconds : seconds_for_bar(plan));

@@ -31,6 +31,7 @@ struct Wanted {
   [[nodiscard]] bool census() const { return keys() || !rows.empty() || !top_rows.empty(); }
 };
 
+/// Of packed sequences [B, Hq, Tq] is [T_total, Hq], [B, Hq, Tk] is [all keys, Hq], and what has two axes of positions is not made.
 struct Results {
   Tensor o;                                     ///< [B, Hq, Tq, Dv], of the inputs' dtype; f32 for bf16
   Tensor lse;                                   ///< [B, Hq, Tq], like the next four

@@ -3,6 +3,7 @@
 
 #include "analysis.hpp"
 #include "memory.hpp"
+#include "packed.hpp"
 #include "report.hpp"
 #include "verbs.hpp"
 
@@ -11,7 +12,8 @@ namespace {
 
 constexpr const char* kExamples = R"help(Examples:
   heed explain layer.safetensors --mask "window(512)"
-  heed explain --q Q.npy --k K.npy --v V.npy --mask causal --align end --strict)help";
+  heed explain --q Q.npy --k K.npy --v V.npy --mask causal --align end --strict
+  heed explain --q Q.npy --k K.npy --v V.npy --offsets O.npy --key-offsets P.npy --mask causal --align end)help";
 
 int run(const ProblemOptions& options) {
   Loaded loaded = load(options);
@@ -33,18 +35,20 @@ int run(const ProblemOptions& options) {
 nlohmann::json problem_json(const Problem& problem) {
   nlohmann::json scores = nlohmann::json::array();
   for (const Expr& score : problem.scores) scores.push_back(to_text(score));
-  return {{"batch", problem.batch},
-          {"heads", problem.heads},
-          {"kv_heads", problem.kv_heads},
-          {"queries", problem.queries},
-          {"keys", problem.keys},
-          {"dim", problem.dim},
-          {"value_dim", problem.value_dim},
-          {"dtype", std::string(name_of(problem.dtype))},
-          {"mask", problem.mask.empty() ? "full" : to_text(problem.mask)},
-          {"scores", scores},
-          {"sink", problem.sink.given()},
-          {"text", problem.text()}};
+  nlohmann::json json{{"batch", problem.batch},
+                      {"heads", problem.heads},
+                      {"kv_heads", problem.kv_heads},
+                      {"queries", problem.queries},
+                      {"keys", problem.keys},
+                      {"dim", problem.dim},
+                      {"value_dim", problem.value_dim},
+                      {"dtype", std::string(name_of(problem.dtype))},
+                      {"mask", problem.mask.empty() ? "full" : to_text(problem.mask)},
+                      {"scores", scores},
+                      {"sink", problem.sink.given()},
+                      {"text", problem.text()}};
+  if (is_packed(problem)) json["packed"] = packed_json(problem);
+  return json;
 }
 
 void add_explain(CLI::App& app, Task& task) {

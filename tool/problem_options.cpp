@@ -9,6 +9,7 @@
 
 #include "inputs.hpp"
 #include "numbers.hpp"
+#include "packed.hpp"
 #include "report.hpp"
 
 namespace heed::tool {
@@ -66,11 +67,20 @@ std::string layout_of(const ProblemOptions& options, const std::map<std::string,
                       std::vector<std::string>& notes) {
   if (!options.layout.empty()) return axes_from(options.layout, "--layout");
   const std::string* const own = find(metadata, "layout");
-  if (own == nullptr) return "BHTD";
+  if (own == nullptr) return options.offsets.empty() ? "BHTD" : "THD";
   std::string axes = axes_from(*own, "metadata key `layout` of " + path);
   const std::string note = "layout `" + one_line(*own) + "` is the own one of " + path + " (metadata); --layout overrides";
-  if (axes != "BHTD" && axes != "HTD" && std::ranges::find(notes, note) == notes.end()) notes.push_back(note);
+  if (axes != "BHTD" && axes != "HTD" && options.offsets.empty() && std::ranges::find(notes, note) == notes.end()) notes.push_back(note);
   return axes;
+}
+
+/// A tensor as it lies where sequences are packed, else [B, H, T, D]. A file whose own layout is another than [T, H, D] is none of them.
+TensorView placed(const ProblemOptions& options, const Tensor& tensor, const std::string& name, const std::string& layout) {
+  if (options.offsets.empty()) return as_bhtd(tensor.view(), name, layout);
+  if (layout != "THD" && layout != "BTHD")
+    throw Error(
+        {"packed sequences have one order of axes", "tensor " + name + ", layout of its file (metadata)", "T H D", bracketed(layout)});
+  return tensor.view();
 }
 
 /// The tokens of the metadata: a JSON array of strings, one per key; anything else is no reason to refuse the file, and is said.
@@ -161,7 +171,7 @@ Container read_inputs(const ProblemOptions& options, Loaded& loaded) {
       layout = layout_of(options, metadata, path_of(*given), loaded.notes);
       note_unused(path_of(*given), metadata, loaded.notes);
     }
-    *views[n] = as_bhtd(loaded.owned[name].view(), name, layout);
+    *views[n] = placed(options, loaded.owned[name], name, layout);
   }
   return container;
 }
@@ -246,6 +256,15 @@ void add_problem_options(CLI::App& verb, ProblemOptions& options) {
   verb.add_option("--layout", options.layout, "order of the axes, bhtd or another; without batch axis B = 1; default: the file's, or bhtd")
       ->type_name("bhtd|bthd|...")
       ->group(kInputGroup);
+  const std::pair<const char*, std::string*> offsets[] = {{"--offsets", &options.offsets}, {"--key-offsets", &options.key_offsets}};
+  for (const auto& [name, value] : offsets) {
+    verb.add_option(name, *value,
+                    value == &options.offsets
+                        ? "q, k and v are packed sequences [T_total, H, D]: integers [sequences + 1], where each begins and the last ends"
+                        : "the same of the keys; default: as --offsets")
+        ->type_name("FILE")
+        ->group(kInputGroup);
+  }
   add_mask_options(verb, options);
   add_score_options(verb, options);
   verb.add_option("--sink", options.sink, "a logit per query head [Hq] that takes part in the softmax and has no value")
@@ -285,10 +304,11 @@ void load_tables(const FormulaOptions& options, Loaded& loaded) {
 }
 
 Loaded load(const ProblemOptions& options) {
+  check_packed_options(options);
   Loaded loaded;
   const Container container = read_inputs(options, loaded);
   Problem& problem = loaded.problem;
-  problem = problem_of(loaded.inputs.q, loaded.inputs.k, loaded.inputs.v);
+  problem = options.offsets.empty() ? problem_of(loaded.inputs.q, loaded.inputs.k, loaded.inputs.v) : packed_problem(options, loaded);
   load_tables(options, loaded);
   take_mask_and_scale(options, container, loaded);
   for (const std::string& score : options.scores) problem.scores.push_back(parse_option("--score", score, problem.tables));
@@ -301,7 +321,7 @@ Loaded load(const ProblemOptions& options) {
   problem.kernel = options.kernel;
   problem.strict = options.strict;
   problem.threads = options.threads;
-  loaded.tokens = tokens_of(container, problem.keys, loaded.notes);
+  if (!is_packed(problem)) loaded.tokens = tokens_of(container, problem.keys, loaded.notes);
   return loaded;
 }
 

@@ -32,6 +32,7 @@ struct RunOptions {
 
 struct ProblemOptions : FormulaOptions, RunOptions {
   std::string file, q, k, v, layout, sink;
+  std::string offsets, key_offsets;  ///< files; of packed sequences
   std::optional<double> scale;
 };
 

@@ -20,6 +20,13 @@ struct Refusal {
   std::string reason;
 };
 
+/// Batch entries, or packed sequences, that one kernel computes.
+struct SequenceClass {
+  std::string kernel;
+  std::vector<std::int64_t> sequences;  ///< batch entries, ascending
+  std::vector<Refusal> refusals;        ///< of the other kernels, for these
+};
+
 /// How long a run should take here, and what it is that takes so long.
 struct Expected {
   double seconds = 0;  ///< 0: no estimate (the reference, an empty problem)
@@ -46,8 +53,12 @@ class Plan {
   explicit Plan(Problem problem);
 
   [[nodiscard]] const Problem& problem() const;
-  [[nodiscard]] const std::string& kernel() const;  ///< the chosen kernel's name
+  /// The chosen kernel's name; of the first of classes().
+  [[nodiscard]] const std::string& kernel() const;
   [[nodiscard]] const std::vector<Refusal>& refusals() const;
+  /// Who computes what: one class, or two where packed sequences of few queries (at most 8) and the others have a kernel each, the one
+  /// with more pairs to compute first. Every batch entry or sequence is in one.
+  [[nodiscard]] std::vector<SequenceClass> classes() const;
   [[nodiscard]] const TileCounts& tiles() const;
   [[nodiscard]] int threads() const;
   /// What making this plan took, its proofs and tiles included: it grows with the border of the mask, not with Tq x Tk.

@@ -115,9 +115,41 @@ TEST(Check, AQueryAloneGivesWhatItGivesInTheWhole) {
   plan.run(call.inputs(), call.outputs());
   for (const std::int64_t i : {0, 1, 35, 69}) {
     Tensor row(DType::kF64, {2, 4, 1, 8});
-    Plan(problem_of_query(plan, i)).run({query_of(call.q.view(), i), call.k.view(), call.v.view()}, {.o = row.span()});
+    Plan(problem_of_query(plan, i)).run({query_of(call.problem, call.q.view(), i), call.k.view(), call.v.view()}, {.o = row.span()});
     for (std::int64_t head = 0; head < 8; ++head)
       EXPECT_EQ(std::memcmp(row.data<double>() + head * 8, call.o.data<double>() + (head * 70 + i) * 8, 8 * sizeof(double)), 0) << i;
+  }
+}
+
+/// Packed: one query of its sequence, at its place, whose number formulas see; judged with all the others.
+TEST(Check, RowsOfPackedSequences) {
+  const std::vector<std::int64_t> queries{0, 1, 41, 41, 44}, keys{0, 90, 130, 150, 200};
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF64}) {
+    const Tensor q = drawn(dtype, {44, 4, 16}, 1), k = drawn(dtype, {200, 2, 16}, 2), v = drawn(dtype, {200, 2, 8}, 3);
+    Tensor o(dtype, {44, 4, 8}), lse(dtype == DType::kF64 ? DType::kF64 : DType::kF32, {44, 4});
+    Problem problem = problem_of(q.view(), k.view(), v.view(), queries, keys);
+    problem.mask = parse("causal | b == 3");
+    problem.scores = {parse("s - 0.01 * abs(q - k) + 0.1 * b * i")};
+    problem.align = Align::end();
+    const Plan plan(problem);
+    const Inputs inputs{q.view(), k.view(), v.view()};
+    const Outputs found{.o = o.span(), .lse = lse.span()};
+    plan.run(inputs, found);
+    EXPECT_EQ(queries_of(problem), 44);
+    const std::vector<std::int64_t> sampled = sampled_queries(problem, 12, nan_rows(o.view(), lse.view()));
+    EXPECT_EQ(sampled, (std::vector<std::int64_t>{0, 14, 28, 40, 43}));
+    EXPECT_TRUE(compare(plan, inputs, found, sampled).good()) << name_of(dtype);
+    EXPECT_EQ(compare(plan, inputs, found, sampled).rows, 20);
+    store_real(lse.span(), 43 * 4 + 2, real_at(lse.view(), 43 * 4 + 2) + 0.5);
+    EXPECT_FALSE(compare(plan, inputs, found, sampled).good()) << name_of(dtype);
+    store_real(o.span(), (40 * 4 + 3) * 8 + 1, std::nan(""));
+    const NanRows nan = nan_rows(o.view(), lse.view());
+    EXPECT_EQ(to_text(nan.shape), to_text(Dims{1, 4, 44}));
+    EXPECT_EQ(nan.count, 1);
+    EXPECT_TRUE(nan.at(0, 3, 40));
+    const std::vector<std::int64_t> beyond{44};
+    EXPECT_THROW((void)compare(plan, inputs, found, beyond), Error);
+    EXPECT_THROW((void)problem_of_query(plan, 44), Error);
   }
 }
 
@@ -161,13 +193,8 @@ TEST(Check, WhatDoesNotFitIsRefused) {
   EXPECT_THROW((void)problem_of_query(plan, -1), Error);
   const TensorView packed{call.q.view().data, DType::kF32, {140, 2, 16}};
   const Plan sequences(problem_of(packed, packed, packed, {0, 40, 140}, {0, 40, 140}));
-  try {
-    (void)compare(sequences, {packed, packed, packed}, call.outputs(), none);
-    ADD_FAILURE() << "compared";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.parts().what, "packed sequences are not compared");
-  }
-  EXPECT_THROW((void)problem_of_query(sequences, 0), Error);
+  EXPECT_THROW((void)compare(sequences, {packed, packed, packed}, call.outputs(), none), Error);
+  EXPECT_THROW((void)problem_of_query(sequences, 140), Error);
   EXPECT_TRUE(compare(plan, call.inputs(), call.outputs(), none).good());
 }
 

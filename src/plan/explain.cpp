@@ -39,6 +39,9 @@ std::string explain(const Plan& plan) {
   text << "problem   " << (question.layout.ragged() ? "sequences " : "B ") << problem.batch << ", Hq " << problem.heads << ", Hkv "
        << problem.kv_heads << ", Tq " << problem.queries << ", Tk " << problem.keys << ", D " << problem.dim << ", Dv " << problem.value_dim
        << ", " << name_of(problem.dtype) << ", scale " << question.scale << "\n";
+  if (question.layout.ragged())
+    text << "packed    " << problem.query_offsets.back() << " queries and " << problem.key_offsets.back()
+         << " keys in all; Tq and Tk are those of the longest sequence\n";
   text << "mask      " << (problem.mask.empty() ? "full" : to_text(problem.mask)) << "\n";
   for (const Expr& score : problem.scores) text << "score     " << to_text(score) << "\n";
   if (problem.sink.given()) text << "sink      a logit per query head, in the start state\n";

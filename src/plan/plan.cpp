@@ -58,6 +58,12 @@ const std::string& Plan::kernel() const {
 const std::vector<Refusal>& Plan::refusals() const {
   return planned_->parts[0].choice.refusals;
 }
+std::vector<SequenceClass> Plan::classes() const {
+  std::vector<SequenceClass> classes;
+  for (const plan::Part& part : planned_->parts)
+    classes.push_back({std::string(part.choice.kernel->name), part.group.sequences, part.choice.refusals});
+  return classes;
+}
 const TileCounts& Plan::tiles() const {
   return planned_->question.tiles.visited().tiles;
 }
@@ -73,8 +79,11 @@ std::int64_t Plan::scratch_bytes() const {
 
 std::int64_t Plan::square_bytes() const {
   const Problem& p = planned_->question.problem;
-  const double bytes =
-      4.0 * static_cast<double>(p.batch) * static_cast<double>(p.heads) * static_cast<double>(p.queries) * static_cast<double>(p.keys);
+  const problem::Layout& layout = planned_->question.layout;
+  double pairs = layout.ragged() ? 0 : static_cast<double>(p.batch) * static_cast<double>(p.queries) * static_cast<double>(p.keys);
+  for (std::int64_t b = 0; layout.ragged() && b < layout.batch; ++b)
+    pairs += static_cast<double>(layout.queries_of(b)) * static_cast<double>(layout.keys_of(b));
+  const double bytes = 4.0 * static_cast<double>(p.heads) * pairs;
   return bytes < 0x1p62 ? static_cast<std::int64_t>(bytes) : INT64_MAX;
 }
 
