@@ -191,13 +191,25 @@ Tensor converted(const TensorView& from, DType dtype) {
   return to;
 }
 
+namespace {
+/// [B, H, T], or [T_total, H] of packed sequences: a number for each row of queries.
+Dims lines_of(const Problem& problem) {
+  if (!problem.query_offsets.empty()) return {problem.query_offsets.back(), problem.heads};
+  return {problem.batch, problem.heads, problem.queries};
+}
+Dims rows_of(const Problem& problem) {
+  if (!problem.query_offsets.empty()) return {problem.query_offsets.back(), problem.heads, problem.value_dim};
+  return {problem.batch, problem.heads, problem.queries, problem.value_dim};
+}
+}  // namespace
+
 Result run(const Problem& problem, const Inputs& inputs, bool wide) {
   const Plan plan(problem);
   const DType statistic = problem.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
-  const Dims rows{problem.batch, problem.heads, problem.queries};
+  const Dims rows = lines_of(problem);
   Result result;
   result.kernel = plan.kernel();
-  result.o = poisoned(wide ? statistic : problem.dtype, {problem.batch, problem.heads, problem.queries, problem.value_dim});
+  result.o = poisoned(wide || problem.partial ? statistic : problem.dtype, rows_of(problem));
   result.lse = poisoned(statistic, rows);
   Outputs outputs{.o = result.o.span(), .lse = result.lse.span()};
   if (problem.statistics) {
@@ -242,10 +254,10 @@ Result truth(Problem problem, const Inputs& inputs) {
   problem.strict = false;
   problem.statistics = true;
   const Plan plan(problem);
-  const Dims rows{problem.batch, problem.heads, problem.queries};
+  const Dims rows = lines_of(problem);
   Result result;
   result.kernel = plan.kernel();
-  result.o = poisoned(DType::kF64, {problem.batch, problem.heads, problem.queries, problem.value_dim});
+  result.o = poisoned(DType::kF64, rows_of(problem));
   for (Tensor* tensor : {&result.lse, &result.maximum, &result.entropy, &result.effective}) *tensor = poisoned(DType::kF64, rows);
   result.visible = poisoned(DType::kI64, rows);
   base::poison_scratch = true;
@@ -264,21 +276,24 @@ Result truth(const Draw& draw) {
   return truth(draw.problem(), {draw.q, draw.k, draw.v});
 }
 
-Naive naive(const Draw& draw) {
-  const Plan plan(draw.problem());
-  const Dims shape{draw.of.batch, draw.of.heads, draw.of.queries, draw.of.value_dim};
-  Naive made{poisoned(draw.of.dtype == DType::kF64 ? DType::kF64 : DType::kF32, shape), poisoned(DType::kF64, shape)};
-  reference::naive(inside(plan).question, {draw.q, draw.k, draw.v}, made.o.span());
-  const Dims rows{shape[0], shape[1], shape[2]};
+Naive naive(const Problem& problem, const Inputs& inputs) {
+  const Plan plan(problem);
+  const Dims shape = rows_of(problem), rows = lines_of(problem);
+  Naive made{poisoned(problem.dtype == DType::kF64 ? DType::kF64 : DType::kF32, shape), poisoned(DType::kF64, shape)};
+  reference::naive(inside(plan).question, inputs, made.o.span());
   for (Tensor* tensor : {&made.lse_rounding, &made.maximum_rounding, &made.entropy_rounding, &made.effective_rounding})
     *tensor = poisoned(DType::kF64, rows);
-  reference::score_rounding(inside(plan).question, {draw.q, draw.k, draw.v},
+  reference::score_rounding(inside(plan).question, inputs,
                             {.o = made.rounding.span(),
                              .lse = made.lse_rounding.span(),
                              .maximum = made.maximum_rounding.span(),
                              .entropy = made.entropy_rounding.span(),
                              .effective = made.effective_rounding.span()});
   return made;
+}
+
+Naive naive(const Draw& draw) {
+  return naive(draw.problem(), {draw.q, draw.k, draw.v});
 }
 
 std::string statistic_violation(const Result& result, const Result& truth, DType dtype, const Naive& naive) {

@@ -69,7 +69,8 @@ struct Result {
   std::string kernel{};
 };
 
-/// Computes with one kernel ("" for the best), statistics where the kernel has them; O in f32 for 16-bit inputs when wide.
+/// Computes with one kernel ("" for the best), statistics where the kernel has them; O in f32 for 16-bit inputs when wide, and of parts.
+/// Problems may be dense or packed.
 [[nodiscard]] Result run(const Draw& draw, const std::string& kernel, int threads = 1, bool wide = false);
 [[nodiscard]] Result run(const Problem& problem, const Inputs& inputs, bool wide = false);
 /// The bits of the last query's O of a draw with one head: among all its queries, and alone, aligned to the end, without statistics.
@@ -87,6 +88,7 @@ struct Naive {
   [[nodiscard]] reference::Yardstick yardstick() const { return {o.view(), rounding.view()}; }
 };
 [[nodiscard]] Naive naive(const Draw& draw);
+[[nodiscard]] Naive naive(const Problem& problem, const Inputs& inputs);
 
 /// A tensor of `dtype` filled with NaN (all bits set), so that what is not written shows.
 [[nodiscard]] Tensor poisoned(DType dtype, const Dims& shape);

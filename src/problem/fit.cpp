@@ -64,8 +64,12 @@ class Fit {
       case Op::kKey:
         return {layout_.first_key == 0 ? "Tk" : "first_key + Tk", keys};
       case Op::kQuery: {
-        const std::int64_t last = *std::max_element(layout_.offsets.begin(), layout_.offsets.end()) + layout_.queries;
-        return {"positions", layout_.queries > 0 ? std::max(keys, last) : keys, false};
+        std::int64_t positions = keys;
+        for (std::int64_t b = 0; b < layout_.batch; ++b) {
+          if (const std::int64_t queries = layout_.queries_of(b); queries > 0)
+            positions = std::max(positions, layout_.query_position(b, queries));
+        }
+        return {"positions", positions, false};
       }
       default:
         break;
