@@ -6,16 +6,9 @@
 
 #include <cstdint>
 
-#include "machine/machine.hpp"
+#include "machine/words.hpp"
 
 namespace heed::machine {
-
-/// Rows of keys or values, contiguous each, `stride` elements apart.
-template <class T>
-struct Lines {
-  const T* data;
-  std::int64_t stride;
-};
 
 /// Rows of an f64 tensor where they lie, or in `buffer` [count, columns] where their elements are apart.
 [[nodiscard]] Lines<double> in_double(const Rows& source, int count, int columns, double* buffer);

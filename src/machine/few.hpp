@@ -12,6 +12,12 @@ namespace heed::machine {
 
 inline constexpr int kFewLanes = 8;
 
+/// An Order: columns as they come, rows padded to 16.
+struct Plain {
+  static std::int64_t row(int value_dim) { return (value_dim + 15) / 16 * 16; }
+  static std::int64_t place(int column) { return column; }
+};
+
 /// Rows with unit column stride where they lie, others copied.
 template <class T>
 Operand few_rows(const Rows& rows, int count, int columns, void* buffer) {

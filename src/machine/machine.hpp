@@ -29,11 +29,6 @@ struct Operand {
   std::int64_t stride = 0;
 };
 
-/// Of a tile: D or Dv, keys, queries.
-struct Shape {
-  int dim = 0, keys = 0, lanes = 0;
-};
-
 /// Bit j: row j holds a number that the products do not take.
 using Unusual = std::uint64_t (*)(const Rows& rows, int count, int columns);
 

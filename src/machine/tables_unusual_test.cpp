@@ -27,11 +27,17 @@ constexpr double kLargeKey = 0x1p45, kLargeValue = 0x1p80;
 
 using Finder = std::uint64_t (*)(const Rows&, int, int);
 
-/// A number at one place of [64, 70], between ones; rows beyond `count` do not matter.
-std::uint64_t found(Finder find, DType dtype, Layout layout, double number, int row, int column, int count = kTile) {
+/// A number at one place.
+struct Placed {
+  double number;
+  int row, column;
+};
+
+/// It, of [64, 70], between ones; rows beyond `count` do not matter.
+std::uint64_t found(Finder find, DType dtype, Layout layout, const Placed& one, int count = kTile) {
   Matrix matrix(dtype, kTile, 70, layout);
   for (int r = 0; r < kTile; ++r) {
-    for (int c = 0; c < 70; ++c) matrix.set(r, c, r == row && c == column ? number : r < count ? 1 : std::nan(""));
+    for (int c = 0; c < 70; ++c) matrix.set(r, c, r == one.row && c == one.column ? one.number : r < count ? 1 : std::nan(""));
   }
   return find(matrix.view(), count, 70);
 }
@@ -41,11 +47,11 @@ void expect_finds(Finder find, DType dtype, const Numbers& numbers) {
   for (const Layout layout : kLayouts) {
     for (const int column : {0, 15, 16, 31, 37, 69}) {
       row = (row + 23) % kTile;
-      for (const double number : numbers.usual) EXPECT_EQ(found(find, dtype, layout, number, row, column), 0U) << number;
+      for (const double number : numbers.usual) EXPECT_EQ(found(find, dtype, layout, {number, row, column}), 0U) << number;
       for (const double number : numbers.unusual)
-        EXPECT_EQ(found(find, dtype, layout, number, row, column), std::uint64_t{1} << row) << number;
+        EXPECT_EQ(found(find, dtype, layout, {number, row, column}), std::uint64_t{1} << row) << number;
     }
-    EXPECT_EQ(found(find, dtype, layout, 1, 0, 0, 5), 0U);
+    EXPECT_EQ(found(find, dtype, layout, {1, 0, 0}, 5), 0U);
   }
 }
 

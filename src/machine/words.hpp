@@ -20,6 +20,18 @@ using base::kTile;
 using base::OutputRows;
 using base::Rows;
 
+/// Rows of keys or values, contiguous each, `stride` elements apart.
+template <class T>
+struct Lines {
+  const T* data;
+  std::int64_t stride;
+};
+
+/// Of a tile: D or Dv, keys, queries.
+struct Shape {
+  int dim = 0, keys = 0, lanes = 0;
+};
+
 /// scale = of_query * of_score. It multiplies q where that cannot leave f32 (|scale| <= 1), else the finished similarity: whatever the
 /// data, no factor takes a product beyond f32 that is within it.
 struct ScaleSplit {
@@ -32,21 +44,20 @@ struct ScaleSplit {
 void widen(const Rows& source, int count, int columns, float* rows);
 /// Qt[c, i] = scale * q[slots[i], c]; lanes beyond `count` are zero.
 void load_queries(const Rows& source, const std::int64_t* slots, int count, int columns, float scale, float* qt);
-/// S[j, i] = sum_c k[j, c] Qt[c, i], j < keys; k rows are `k_stride` floats apart. Flops 2 keys lanes D. False when a score is
-/// not finite, or one of a lane beyond: whole vectors are looked at. A sum of finite numbers that leaves f32 is not, and stays so.
-bool scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s);
+/// S[j, i] = sum_c k[j, c] Qt[c, i], j < keys. Flops 2 keys lanes D. False when a score is not finite, or one of a lane beyond: whole
+/// vectors are looked at. A sum of finite numbers that leaves f32 is not, and stays so.
+bool scores(const float* qt, const Lines<float>& k, const Shape& shape, float* s);
 /// S <- factor S, of scores that were all finite or not (`all`); whether they all are now.
 [[nodiscard]] bool scale(float factor, bool all, int keys, int lanes, float* s);
 /// Whether every score is finite. Cost: a load and a multiply-add per vector.
 bool finite(const float* s, int keys, int lanes);
 /// S[j, i] where it is not finite: of_score sum_c k[j, c] Qt[c, i] once more, in double, rounded once; NaN where that is finite, but
 /// beyond f32. The other places keep their bits.
-void scores_again(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float of_score, float* s);
+void scores_again(const float* qt, const Lines<float>& k, const Shape& shape, float of_score, float* s);
 /// O[c, i] <- O[c, i] rescale[i] + sum_j v[j, c] P[j, i], j < keys. Flops 2 keys lanes Dv.
-void mix(const float* p, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes, const float* rescale, float* o);
+void mix(const float* p, const Lines<float>& v, const Shape& shape, const float* rescale, float* o);
 /// The same where seen is 1 and nothing elsewhere: a zero weight times NaN would be NaN. Same bits where V is finite.
-void mix_careful(const float* p, const std::uint8_t* seen, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
-                 const float* rescale, float* o);
+void mix_careful(const float* p, const std::uint8_t* seen, const Lines<float>& v, const Shape& shape, const float* rescale, float* o);
 /// O <- a O + b O', on [Dv, 64].
 void blend(float* o, const float* a, const float* part, const float* b, int value_dim, int lanes);
 /// out[i, c] = O[c, first + i] / divisor[first + i], rounded to nearest even, for `lanes` lanes of O as [Dv, 64].

@@ -164,15 +164,15 @@ class Classic {
   }
 
   void mix_tile(Worker& w, std::int64_t row, std::int64_t tile, bool careful) {
-    const int keys = w.scores.keys(tile), value_dim = static_cast<int>(question_.problem.value_dim), lanes = w.scores.lanes();
+    const machine::Shape shape{static_cast<int>(question_.problem.value_dim), w.scores.keys(tile), w.scores.lanes()};
     const base::Rows rows = w.scores.held().values(tile);
-    const machine::Operand v = words_.mixing.values(rows, keys, value_dim, w.v);
-    const auto* const values = static_cast<const float*>(v.data);
+    const machine::Operand v = words_.mixing.values(rows, shape.keys, shape.dim, w.v);
+    const machine::Lines<float> values{static_cast<const float*>(v.data), v.stride};
     const float* const p = scores_of(row) + tile * kTile * kTile;
-    if (!careful) return machine::mix(p, values, v.stride, value_dim, keys, lanes, w.rescale, w.o);
+    if (!careful) return machine::mix(p, values, shape, w.rescale, w.o);
     w.scores.make(tile, verdict(), w.s);
-    seen_from_scores(w.s, keys, w.seen);
-    machine::mix_careful(p, w.seen, values, v.stride, value_dim, keys, lanes, w.rescale, w.o);
+    seen_from_scores(w.s, shape.keys, w.seen);
+    machine::mix_careful(p, w.seen, values, shape, w.rescale, w.o);
   }
 
   const problem::Question& question_;

@@ -85,7 +85,7 @@ void fold_carefully(const FoldView& view, FoldWorker& w, const Band& band, std::
     rows |= rows_that_see(w, keys, unusual);
     view.words.weighing.absorb(w.s, keys, lanes, w.careful.state, w.rescale);
     machine::widen(w.scores.held().values(tile), keys, view.value_dim, w.careful_v);
-    machine::mix_careful(w.s, w.seen, w.careful_v, view.value_dim, view.value_dim, keys, lanes, w.rescale, w.careful.o);
+    machine::mix_careful(w.s, w.seen, {w.careful_v, view.value_dim}, {view.value_dim, keys, lanes}, w.rescale, w.careful.o);
   });
 }
 

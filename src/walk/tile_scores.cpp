@@ -126,7 +126,7 @@ void TileScores::make_carefully(std::int64_t tile, Verdict verdict, float* s) {
 void TileScores::score_carefully(std::int64_t tile, float* s) {
   const int dim = static_cast<int>(question_.problem.dim);
   widen_operands(tile);
-  const bool all = machine::scores(qt_, widened_, dim, dim, keys(tile), lanes_, s);
+  const bool all = machine::scores(qt_, {widened_, dim}, {dim, keys(tile), lanes_}, s);
   if (!machine::scale(split_.of_score, all, keys(tile), lanes_, s)) mend_widened(tile, s);
 }
 
@@ -144,7 +144,7 @@ void TileScores::mend(std::int64_t tile, float* s) {
 
 void TileScores::mend_widened(std::int64_t tile, float* s) {
   const int dim = static_cast<int>(question_.problem.dim);
-  machine::scores_again(qt_, widened_, dim, dim, keys(tile), lanes_, split_.of_score, s);
+  machine::scores_again(qt_, {widened_, dim}, {dim, keys(tile), lanes_}, split_.of_score, s);
 }
 
 }  // namespace heed::walk

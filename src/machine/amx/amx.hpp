@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "machine/pairs/pairs.hpp"
 
@@ -15,6 +16,16 @@ extern const Mixing kMixings[3];
 extern const Phrase kPhrases[3][2];
 
 inline constexpr int kHalf = 32;  // queries of a phrase
+
+/// C = A B of parts: rows of bf16 and pairs of bf16 for 64 lanes.
+struct Matrices {
+  const std::uint16_t* a;
+  std::int64_t a_row, a_part;  // in bf16
+  const std::uint32_t* b;
+  std::int64_t b_part;  // in pairs
+  int depth;            // of 32 bf16
+  float* c;             // rows of 64
+};
 
 template <int Parts>
 void fold(const FoldTiles& tiles);

@@ -268,17 +268,16 @@ class Pipeline {
     stores_[Tile] = c;
   }
 
-  /// C [32 rows, 16 Across lanes] += products of rows a (streamed) and pairs b over `depth` x 32. `two`: rows 16 to 31 exist.
-  template <bool StreamA, std::size_t Count, std::array<PartPair, Count> PartsOf, class Fill>
-  void block(const std::uint16_t* a, std::int64_t a_row, std::int64_t a_part, const std::uint32_t* b, std::int64_t b_part, int depth,
-             bool two, bool from_zero, float* c, const Fill& fill) {
-    float* const below = c + 16 * kTile;
+  /// C [32 rows, 16 Across lanes] += products of rows of A (streamed) and pairs of B. `two`: rows 16 to 31 exist.
+  template <std::size_t Count, std::array<PartPair, Count> PartsOf, class Fill>
+  void block(const Matrices& m, bool two, bool from_zero, const Fill& fill) {
+    float *const c = m.c, *const below = c + 16 * kTile;
     bool fresh = true;
     for (const PartPair part : PartsOf) {
-      const std::uint16_t* at = a + part.a * a_part;
-      const std::uint32_t* bt = b + part.b * b_part;
-      for (int k = 0; k < depth; ++k, at += 32, bt += 16 * kTile) {
-        load_stream<4>(at, a_row * 2);
+      const std::uint16_t* at = m.a + part.a * m.a_part;
+      const std::uint32_t* bt = m.b + part.b * m.b_part;
+      for (int k = 0; k < m.depth; ++k, at += 32, bt += 16 * kTile) {
+        load_stream<4>(at, m.a_row * 2);
         load<6>(bt, kLine);
         if (fresh) begin<0>(from_zero, c);
         multiply<0, 4, 6>();
@@ -290,7 +289,7 @@ class Pipeline {
           fill();
         }
         if (two) {
-          load_stream<5>(at + 16 * a_row, a_row * 2);
+          load_stream<5>(at + 16 * m.a_row, m.a_row * 2);
           if (fresh) begin<2>(from_zero, below);
           multiply<2, 5, 6>();
           fill();
@@ -308,8 +307,14 @@ class Pipeline {
   template <class Fill>
   void score_block(const KeyTile& key_tile, int row, float* s, const Fill& fill) {
     const auto* const keys = static_cast<const std::uint16_t*>(key_tile.k.data);
-    block<true, kScores.size(), kScores>(keys + row * key_tile.k.stride, key_tile.k.stride, pairs::key_part(tiles_.dim),
-                                         queries_.pairs + first_, queries_.part, depth_, true, true, s + row * kTile, fill);
+    block<kScores.size(), kScores>({.a = keys + row * key_tile.k.stride,
+                                    .a_row = key_tile.k.stride,
+                                    .a_part = pairs::key_part(tiles_.dim),
+                                    .b = queries_.pairs + first_,
+                                    .b_part = queries_.part,
+                                    .depth = depth_,
+                                    .c = s + row * kTile},
+                                   true, true, fill);
   }
 
   template <class Fill>
@@ -317,9 +322,14 @@ class Pipeline {
     const auto* const values = static_cast<const std::uint16_t*>(key_tile.v.data);
     const bool two = column + 16 < columns_;
     float* const o = o_ + std::int64_t{column} * kTile;
-    block<true, kMix.size(), kMix>(values + std::int64_t{column} * key_tile.v.stride, key_tile.v.stride,
-                                   pairs::value_part(tiles_.value_dim), p, pairs::kWeightPart, 2, two, !kAddsToO, kAddsToO ? o : sum_,
-                                   fill);
+    block<kMix.size(), kMix>({.a = values + std::int64_t{column} * key_tile.v.stride,
+                              .a_row = key_tile.v.stride,
+                              .a_part = pairs::value_part(tiles_.value_dim),
+                              .b = p,
+                              .b_part = pairs::kWeightPart,
+                              .depth = 2,
+                              .c = kAddsToO ? o : sum_},
+                             two, !kAddsToO, fill);
     if (kAddsToO) return;
     flush();
     for (int c = 0; c < (two ? 32 : 16); ++c) {

@@ -15,15 +15,6 @@ namespace {
 using pairs::PartPair;
 constexpr std::int64_t kLine = kTile * 4;  // bytes of a row of scores, weights or queries
 
-struct Matrices {
-  const std::uint16_t* a;
-  std::int64_t a_row, a_part;  // in bf16
-  const std::uint32_t* b;
-  std::int64_t b_part;  // in pairs
-  int depth;            // of 32 bf16
-  float* c;             // rows of 64
-};
-
 /// C[row .. row + 16 or 32, lane .. lane + 32] = sum of products; `two`: both tiles of rows exist.
 template <std::size_t Count, std::array<PartPair, Count> Parts>
 void block(const Matrices& m, int row, bool two, int lane) {

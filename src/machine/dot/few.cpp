@@ -79,9 +79,20 @@ Operand rows_of(const Rows& rows, int count, int columns, void* buffer) {
   return _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xDD));
 }
 
+/// A tile of keys, its queries (rows of padded(D)), and where its scores go.
+struct FewKeys {
+  const bf16* q;
+  Operand k;
+  Shape shape;
+  __m512 scale;
+  float* s;
+};
+
 /// Scores of 16 / R keys from `key` on for queries [first, first + R); returned as well.
 template <int R>
-__m512 score_block(const bf16* q, const Operand& k, int dim, int key, int keys, int first, __m512 scale, float* s) {
+__m512 score_block(const FewKeys& of, int key, int first) {
+  const auto [dim, keys, lanes] = of.shape;
+  const Operand k = of.k;
   constexpr int kKeys = 16 / R;
   __m512 sum[16];
 #pragma GCC unroll 16
@@ -93,7 +104,7 @@ __m512 score_block(const bf16* q, const Operand& k, int dim, int key, int keys, 
     const __mmask32 mask = first_halves(dim - c);
     __m512bh query[R];
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) query[r] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(q + (first + r) * padded(dim) + c));
+    for (int r = 0; r < R; ++r) query[r] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(of.q + (first + r) * padded(dim) + c));
 #pragma GCC unroll 16
     for (int j = 0; j < kKeys; ++j) {
       _mm_prefetch(reinterpret_cast<const char*>(rows[j] + c + kAhead * k.stride), _MM_HINT_T1);
@@ -103,25 +114,24 @@ __m512 score_block(const bf16* q, const Operand& k, int dim, int key, int keys, 
     }
   }
   alignas(64) float all[16];
-  const __m512 scores = _mm512_mul_ps(sums_of(sum), scale);
+  const __m512 scores = _mm512_mul_ps(sums_of(sum), of.scale);
   _mm512_store_ps(all, scores);
-  for (int j = 0; j < std::min(kKeys, keys - key); ++j) std::memcpy(s + (key + j) * kTile + first, all + j * R, R * sizeof(float));
+  for (int j = 0; j < std::min(kKeys, keys - key); ++j) std::memcpy(of.s + (key + j) * kTile + first, all + j * R, R * sizeof(float));
   return scores;
 }
 
 bool few_scores(const void* q, const Operand& k, const Shape& shape, float* s) {
-  const auto [dim, keys, lanes] = shape;
-  const __m512 scale = _mm512_set1_ps(static_cast<const float*>(q)[0]);
+  const auto* const head = static_cast<const float*>(q);
+  const FewKeys of{.q = reinterpret_cast<const bf16*>(head + 16), .k = k, .shape = shape, .scale = _mm512_set1_ps(head[0]), .s = s};
   __m512 nothing = _mm512_setzero_ps();  // becomes NaN where a score is not finite
   const auto look = [&](__m512 scores) { nothing = _mm512_fmadd_ps(scores, _mm512_setzero_ps(), nothing); };
-  const auto* const queries = reinterpret_cast<const bf16*>(static_cast<const float*>(q) + 16);
-  if (lanes == 1) {
-    for (int key = 0; key < keys; key += 16) look(score_block<1>(queries, k, dim, key, keys, 0, scale, s));
-  } else if (lanes == 2) {
-    for (int key = 0; key < keys; key += 8) look(score_block<2>(queries, k, dim, key, keys, 0, scale, s));
+  if (shape.lanes == 1) {
+    for (int key = 0; key < shape.keys; key += 16) look(score_block<1>(of, key, 0));
+  } else if (shape.lanes == 2) {
+    for (int key = 0; key < shape.keys; key += 8) look(score_block<2>(of, key, 0));
   } else {
-    for (int key = 0; key < keys; key += 4) {
-      for (int first = 0; first < lanes; first += 4) look(score_block<4>(queries, k, dim, key, keys, first, scale, s));
+    for (int key = 0; key < shape.keys; key += 4) {
+      for (int first = 0; first < shape.lanes; first += 4) look(score_block<4>(of, key, first));
     }
   }
   return _mm512_cmp_ps_mask(nothing, nothing, _CMP_UNORD_Q) == 0;
@@ -211,9 +221,20 @@ void few_absorb(float* s, int keys, int lanes, float* state, float* rescale, voi
     FewSoftmax<8>::absorb(s, keys, state, rescale, pairs);
 }
 
+/// A tile of values, its weights in pairs, and O (rows of padded(Dv)).
+struct FewValues {
+  const std::uint32_t* p;
+  Operand v;
+  Shape shape;
+  const float* rescale;
+  float* o;
+};
+
 /// O of queries [first, first + R), columns [column, column + 64).
 template <int R>
-void mix_block(const std::uint32_t* p, const Operand& v, int value_dim, int column, int keys, int first, const float* rescale, float* o) {
+void mix_block(const FewValues& of, int column, int first) {
+  const auto [value_dim, keys, lanes] = of.shape;
+  const Operand v = of.v;
   const std::int64_t o_row = padded(value_dim);
   const __mmask32 low = first_halves(value_dim - column), high = first_halves(std::max(0, value_dim - column - 32));
   __m512 sum[R][4];
@@ -237,18 +258,18 @@ void mix_block(const std::uint32_t* p, const Operand& v, int value_dim, int colu
         reinterpret_cast<__m512bh>(_mm512_unpacklo_epi16(b0, b1)), reinterpret_cast<__m512bh>(_mm512_unpackhi_epi16(b0, b1))};
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      const auto weight = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(p[j / 2 * kTile + first + r])));
+      const auto weight = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(of.p[j / 2 * kTile + first + r])));
 #pragma GCC unroll 4
       for (int n = 0; n < 4; ++n) sum[r][n] = _mm512_dpbf16_ps(sum[r][n], values[n], weight);
     }
   }
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
-    const __m512 factor = _mm512_set1_ps(rescale[first + r]);
+    const __m512 factor = _mm512_set1_ps(of.rescale[first + r]);
 #pragma GCC unroll 4
     for (int n = 0; n < 4; ++n) {
       if (n >= 2 && column + 32 >= value_dim) break;
-      float* const at = o + (first + r) * o_row + column + 16 * n;
+      float* const at = of.o + (first + r) * o_row + column + 16 * n;
       _mm512_storeu_ps(at, _mm512_fmadd_ps(_mm512_loadu_ps(at), factor, sum[r][n]));
     }
   }
@@ -268,13 +289,12 @@ void few_put(const float* p, int keys, int lanes, void* weights) {
 }
 
 void few_mix(const void* p, const Operand& v, const Shape& shape, const float* rescale, float* o) {
-  const auto [value_dim, keys, lanes] = shape;
-  const auto* const weights = static_cast<const std::uint32_t*>(p);
-  for (int column = 0; column < value_dim; column += 64) {
+  const FewValues of{.p = static_cast<const std::uint32_t*>(p), .v = v, .shape = shape, .rescale = rescale, .o = o};
+  for (int column = 0; column < shape.dim; column += 64) {
     int first = 0;
-    for (; first + 4 <= lanes; first += 4) mix_block<4>(weights, v, value_dim, column, keys, first, rescale, o);
-    for (; first + 2 <= lanes; first += 2) mix_block<2>(weights, v, value_dim, column, keys, first, rescale, o);
-    if (first < lanes) mix_block<1>(weights, v, value_dim, column, keys, first, rescale, o);
+    for (; first + 4 <= shape.lanes; first += 4) mix_block<4>(of, column, first);
+    for (; first + 2 <= shape.lanes; first += 2) mix_block<2>(of, column, first);
+    if (first < shape.lanes) mix_block<1>(of, column, first);
   }
 }
 

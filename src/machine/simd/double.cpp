@@ -59,16 +59,16 @@ HWY_INLINE hn::Vec<DHalf> score_in_double(const float* qt, const float* k, int d
                  hn::DemoteTo(half, two));
 }
 
-void ScoresAgain(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float of_score, float* s) {
+void ScoresAgain(const float* qt, const Lines<float>& k, const Shape& shape, float of_score, float* s) {
   const DHalf half;
   const int width = static_cast<int>(hn::Lanes(half));
-  for (int j = 0; j < keys; ++j) {
-    for (int lane = 0; lane < lanes; lane += width) {
+  for (int j = 0; j < shape.keys; ++j) {
+    for (int lane = 0; lane < shape.lanes; lane += width) {
       float* const place = s + std::int64_t{64} * j + lane;
       const auto score = hn::LoadU(half, place);
       const auto lost = hn::IsNaN(hn::Mul(score, hn::Zero(half)));
       if (hn::AllFalse(half, lost)) continue;
-      hn::StoreU(hn::IfThenElse(lost, score_in_double(qt + lane, k + j * k_stride, dim, of_score), score), half, place);
+      hn::StoreU(hn::IfThenElse(lost, score_in_double(qt + lane, k.data + j * k.stride, shape.dim, of_score), score), half, place);
     }
   }
 }
@@ -90,8 +90,8 @@ bool scale(float factor, bool all, int keys, int lanes, float* s) {
 bool finite(const float* s, int keys, int lanes) {
   return HWY_DYNAMIC_DISPATCH(Finite)(s, keys, lanes);
 }
-void scores_again(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float of_score, float* s) {
-  HWY_DYNAMIC_DISPATCH(ScoresAgain)(qt, k, k_stride, dim, keys, lanes, of_score, s);
+void scores_again(const float* qt, const Lines<float>& k, const Shape& shape, float of_score, float* s) {
+  HWY_DYNAMIC_DISPATCH(ScoresAgain)(qt, k, shape, of_score, s);
 }
 }  // namespace heed::machine
 #endif

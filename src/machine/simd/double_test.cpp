@@ -66,7 +66,7 @@ TEST_P(DoubleWord, ScoresAgainRoundsTheSumInDoubleOnce) {
     for (std::size_t i = 0; i < s.size(); ++i) s[i] = i % 5 == 0 ? kInf : i % 5 == 1 ? std::nanf("") : i % 5 == 2 ? -kInf : 0.25F;
     const std::vector<float> before = s;
     constexpr float kScale = -3.0F;
-    machine::scores_again(qt.data(), k.data(), kStride, kDim, kKeys, lanes, kScale, s.data());
+    machine::scores_again(qt.data(), {k.data(), kStride}, {kDim, kKeys, lanes}, kScale, s.data());
     for (int j = 0; j < kKeys; ++j) {
       for (int i = 0; i < lanes; ++i) {
         const float got = s[at(j, i)];

@@ -25,7 +25,7 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::machine::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using DF = hn::CappedTag<float, 16>;  // rows are padded to 16
+using DF = hn::CappedTag<float, 16>;  // rows are padded to 16 (Plain)
 using VF = hn::Vec<DF>;
 
 /// Vectors of widened elements.
@@ -291,19 +291,33 @@ HWY_INLINE void few_mix(const FewValues<T>& of, int lanes) {
   if (lanes - first == 1) mix_rows<1>(of, first);
 }
 
-bool FewScores(const float* q, std::int64_t q_row, DType dtype, const void* k, std::int64_t stride, int dim, int keys, int lanes,
-               float* s) {
+bool FewScores(const float* q, DType dtype, const Operand& k, const Shape& shape, float* s) {
   return base::by_dtype(dtype, [&](auto type) HWY_ATTR {
     using T = decltype(type);
-    return few_scores<T>({q, q_row, static_cast<const T*>(k), stride, dim, keys, ahead_of<T>(stride, dim)}, lanes, s);
+    const FewKeys<T> of{.q = q,
+                        .q_row = Plain::row(shape.dim),
+                        .k = static_cast<const T*>(k.data),
+                        .stride = k.stride,
+                        .dim = shape.dim,
+                        .keys = shape.keys,
+                        .ahead = ahead_of<T>(k.stride, shape.dim)};
+    return few_scores(of, shape.lanes, s);
   });
 }
 
-void FewMix(const float* p, DType dtype, const void* v, std::int64_t stride, int value_dim, int keys, int lanes, const float* rescale,
-            float* o, std::int64_t o_row) {
+void FewMix(const float* p, DType dtype, const Operand& v, const Shape& shape, const float* rescale, float* o) {
   base::by_dtype(dtype, [&](auto type) HWY_ATTR {
     using T = decltype(type);
-    few_mix<T>({p, static_cast<const T*>(v), stride, value_dim, keys, rescale, o, o_row, ahead_of<T>(stride, value_dim)}, lanes);
+    const FewValues<T> of{.p = p,
+                          .v = static_cast<const T*>(v.data),
+                          .stride = v.stride,
+                          .value_dim = shape.dim,
+                          .keys = shape.keys,
+                          .rescale = rescale,
+                          .o = o,
+                          .o_row = Plain::row(shape.dim),
+                          .ahead = ahead_of<T>(v.stride, shape.dim)};
+    few_mix(of, shape.lanes);
   });
 }
 
@@ -316,11 +330,6 @@ HWY_EXPORT(FewScores);
 HWY_EXPORT(FewMix);
 namespace simd {
 namespace {
-
-struct Plain {
-  static std::int64_t row(int value_dim) { return (value_dim + 15) / 16 * 16; }
-  static std::int64_t place(int column) { return column; }
-};
 
 template <class T>
 constexpr DType kDType = std::is_same_v<T, float> ? DType::kF32
@@ -358,17 +367,14 @@ void few_queries(const Rows& rows, const std::int64_t* slots, int count, int dim
 
 template <class T>
 bool few_scores(const void* q, const Operand& k, const Shape& shape, float* s) {
-  const auto [dim, keys, lanes] = shape;
   const auto* const head = static_cast<const float*>(q);
-  const bool all = HWY_DYNAMIC_DISPATCH(FewScores)(head + kHead, Plain::row(dim), kDType<T>, k.data, k.stride, dim, keys, lanes, s);
-  return scale(head[0], all, keys, lanes, s);
+  const bool all = HWY_DYNAMIC_DISPATCH(FewScores)(head + kHead, kDType<T>, k, shape, s);
+  return scale(head[0], all, shape.keys, shape.lanes, s);
 }
 
 template <class T>
 void few_mix(const void* p, const Operand& v, const Shape& shape, const float* rescale, float* o) {
-  const auto [value_dim, keys, lanes] = shape;
-  HWY_DYNAMIC_DISPATCH(FewMix)
-  (static_cast<const float*>(p), kDType<T>, v.data, v.stride, value_dim, keys, lanes, rescale, o, Plain::row(value_dim));
+  HWY_DYNAMIC_DISPATCH(FewMix)(static_cast<const float*>(p), kDType<T>, v, shape, rescale, o);
 }
 
 void few_absorb(float* s, int keys, int lanes, float* state, float* rescale, void*) {

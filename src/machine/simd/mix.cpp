@@ -16,13 +16,16 @@
 HWY_BEFORE_NAMESPACE();
 namespace heed::machine::HWY_NAMESPACE {
 
-void Mix(const float* p, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes, const float* rescale, float* o) {
-  outer(Outer<float>{.a = v, .a_k = v_stride, .a_m = 1, .b = p, .count = keys, .c = o, .rescale = rescale}, value_dim, lanes);
+HWY_INLINE Outer<float> mixed(const float* p, const Lines<float>& v, const Shape& shape, const float* rescale, float* o) {
+  return {.a = v.data, .a_k = v.stride, .a_m = 1, .b = p, .count = shape.keys, .c = o, .rescale = rescale};
 }
 
-void MixCareful(const float* p, const std::uint8_t* seen, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
-                const float* rescale, float* o) {
-  outer_of_seen(Outer<float>{.a = v, .a_k = v_stride, .a_m = 1, .b = p, .count = keys, .c = o, .rescale = rescale}, seen, value_dim, lanes);
+void Mix(const float* p, const Lines<float>& v, const Shape& shape, const float* rescale, float* o) {
+  outer(mixed(p, v, shape, rescale, o), shape.dim, shape.lanes);
+}
+
+void MixCareful(const float* p, const std::uint8_t* seen, const Lines<float>& v, const Shape& shape, const float* rescale, float* o) {
+  outer_of_seen(mixed(p, v, shape, rescale, o), seen, shape.dim, shape.lanes);
 }
 
 template <class F>
@@ -53,12 +56,11 @@ HWY_EXPORT(Mix);
 HWY_EXPORT(MixCareful);
 HWY_EXPORT(Blend);
 HWY_EXPORT(BlendDouble);
-void mix(const float* p, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes, const float* rescale, float* o) {
-  HWY_DYNAMIC_DISPATCH(Mix)(p, v, v_stride, value_dim, keys, lanes, rescale, o);
+void mix(const float* p, const Lines<float>& v, const Shape& shape, const float* rescale, float* o) {
+  HWY_DYNAMIC_DISPATCH(Mix)(p, v, shape, rescale, o);
 }
-void mix_careful(const float* p, const std::uint8_t* seen, const float* v, std::int64_t v_stride, int value_dim, int keys, int lanes,
-                 const float* rescale, float* o) {
-  HWY_DYNAMIC_DISPATCH(MixCareful)(p, seen, v, v_stride, value_dim, keys, lanes, rescale, o);
+void mix_careful(const float* p, const std::uint8_t* seen, const Lines<float>& v, const Shape& shape, const float* rescale, float* o) {
+  HWY_DYNAMIC_DISPATCH(MixCareful)(p, seen, v, shape, rescale, o);
 }
 void blend(float* o, const float* a, const float* part, const float* b, int value_dim, int lanes) {
   HWY_DYNAMIC_DISPATCH(Blend)(o, a, part, b, value_dim, lanes);

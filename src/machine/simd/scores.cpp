@@ -26,9 +26,10 @@ struct Looked {
   }
 };
 
-bool Scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s) {
+bool Scores(const float* qt, const Lines<float>& k, const Shape& shape, float* s) {
   Looked look{hn::Zero(DF()), hn::Zero(DF())};
-  outer(Outer<float>{.a = k, .a_k = 1, .a_m = k_stride, .b = qt, .count = dim, .c = s, .rescale = nullptr}, keys, lanes, look);
+  outer(Outer<float>{.a = k.data, .a_k = 1, .a_m = k.stride, .b = qt, .count = shape.dim, .c = s, .rescale = nullptr}, shape.keys,
+        shape.lanes, look);
   return hn::AllFalse(DF(), hn::IsNaN(hn::Add(look.even, look.odd)));
 }
 
@@ -38,8 +39,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace heed::machine {
 HWY_EXPORT(Scores);
-bool scores(const float* qt, const float* k, std::int64_t k_stride, int dim, int keys, int lanes, float* s) {
-  return HWY_DYNAMIC_DISPATCH(Scores)(qt, k, k_stride, dim, keys, lanes, s);
+bool scores(const float* qt, const Lines<float>& k, const Shape& shape, float* s) {
+  return HWY_DYNAMIC_DISPATCH(Scores)(qt, k, shape, s);
 }
 }  // namespace heed::machine
 #endif

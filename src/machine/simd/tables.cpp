@@ -32,14 +32,18 @@ Operand float_rows(const Rows& rows, int count, int columns, void* buffer) {
   return {buffer, columns};
 }
 
+Lines<float> lines_of(const Operand& rows) {
+  return {static_cast<const float*>(rows.data), rows.stride};
+}
+
 bool scores_of(const void* q, const Operand& k, const Shape& shape, float* s) {
   const auto* const head = static_cast<const float*>(q);
-  const bool all = scores(head + kHead, static_cast<const float*>(k.data), k.stride, shape.dim, shape.keys, shape.lanes, s);
+  const bool all = scores(head + kHead, lines_of(k), shape, s);
   return scale(head[0], all, shape.keys, shape.lanes, s);
 }
 
 void mix_floats(const void* p, const Operand& v, const Shape& shape, const float* rescale, float* o) {
-  mix(static_cast<const float*>(p), static_cast<const float*>(v.data), v.stride, shape.dim, shape.keys, shape.lanes, rescale, o);
+  mix(static_cast<const float*>(p), lines_of(v), shape, rescale, o);
 }
 
 }  // namespace

@@ -152,7 +152,7 @@ TEST_P(Word, ScoresAreDotProducts) {
     const std::int64_t stride = dim + 3;
     const Floats qt = draw(at(dim, 0)), k = draw(static_cast<std::size_t>(64 * stride));
     Floats whole(kTile * kTile);
-    machine::scores(qt.data(), k.data(), stride, dim, 64, 64, whole.data());
+    machine::scores(qt.data(), {k.data(), stride}, {dim, 64, 64}, whole.data());
     for (int j = 0; j < 64; ++j) {
       for (int i = 0; i < kTile; ++i) {
         double sum = 0, size = 0;
@@ -170,7 +170,7 @@ TEST_P(Word, ScoresAreDotProducts) {
         for (std::size_t place = 0; place < blind.size(); ++place) {
           if (static_cast<int>(place % kTile) >= lanes) blind[place] = kNaN;
         }
-        machine::scores(blind.data(), k.data(), stride, dim, keys, lanes, s.data());
+        machine::scores(blind.data(), {k.data(), stride}, {dim, keys, lanes}, s.data());
         expect_rows_equal(s, Floats(whole.begin(), whole.begin() + keys * kTile), lanes, "scores");
       }
     }
@@ -184,13 +184,13 @@ TEST_P(Word, ScoresSayWhetherAllAreFinite) {
     for (const int lanes : kSomeLanes) {
       const Floats qt = draw(at(kDim, 0)), k = draw(static_cast<std::size_t>(keys * kDim));
       Floats s(static_cast<std::size_t>(keys * kTile), kNaN);
-      EXPECT_TRUE(machine::scores(qt.data(), k.data(), kDim, kDim, keys, lanes, s.data())) << keys << " x " << lanes;
+      EXPECT_TRUE(machine::scores(qt.data(), {k.data(), kDim}, {kDim, keys, lanes}, s.data())) << keys << " x " << lanes;
       for (int place = 0; place < keys * lanes; ++place) {
         const int key = place / lanes, lane = place % lanes;
         Floats large_q = qt, large_k = k;
         large_q[at(1, lane)] = 1e30F;
         large_k[static_cast<std::size_t>(key * kDim + 1)] = place % 2 ? 1e30F : -1e30F;
-        EXPECT_FALSE(machine::scores(large_q.data(), large_k.data(), kDim, kDim, keys, lanes, s.data())) << key << " " << lane;
+        EXPECT_FALSE(machine::scores(large_q.data(), {large_k.data(), kDim}, {kDim, keys, lanes}, s.data())) << key << " " << lane;
         EXPECT_TRUE(std::isinf(s[at(key, lane)]));
       }
     }
@@ -213,7 +213,7 @@ TEST_P(Word, MixAddsWeightedValues) {
   const std::vector<std::uint8_t> all(kTile * kTile, 1);
   for (const int keys : kSomeKeys) {
     Floats whole = before;
-    machine::mix(p.data(), v.data(), 20, value_dim, keys, 64, rescale.data(), whole.data());
+    machine::mix(p.data(), {v.data(), 20}, {value_dim, keys, 64}, rescale.data(), whole.data());
     for (int c = 0; c < value_dim; ++c) {
       for (int i = 0; i < kTile; ++i) {
         double sum = wide(before[at(c, i)]) * wide(rescale[static_cast<std::size_t>(i)]), size = std::fabs(sum);
@@ -227,8 +227,8 @@ TEST_P(Word, MixAddsWeightedValues) {
     }
     for (const int lanes : kSomeLanes) {
       Floats mixed = before, careful = before;
-      machine::mix(p.data(), v.data(), 20, value_dim, keys, lanes, rescale.data(), mixed.data());
-      machine::mix_careful(p.data(), all.data(), v.data(), 20, value_dim, keys, lanes, rescale.data(), careful.data());
+      machine::mix(p.data(), {v.data(), 20}, {value_dim, keys, lanes}, rescale.data(), mixed.data());
+      machine::mix_careful(p.data(), all.data(), {v.data(), 20}, {value_dim, keys, lanes}, rescale.data(), careful.data());
       expect_rows_equal(mixed, whole, lanes, "mix");
       expect_rows_equal(careful, whole, lanes, "mix_careful");
     }
@@ -250,8 +250,8 @@ TEST_P(Word, MixCarefulTakesNothingFromBehindTheMask) {
     }
   }
   Floats careful = before, plain = before;
-  machine::mix_careful(p.data(), seen.data(), v.data(), 3, value_dim, keys, 64, rescale.data(), careful.data());
-  machine::mix(p.data(), clean.data(), 3, value_dim, keys, 64, rescale.data(), plain.data());
+  machine::mix_careful(p.data(), seen.data(), {v.data(), 3}, {value_dim, keys, 64}, rescale.data(), careful.data());
+  machine::mix(p.data(), {clean.data(), 3}, {value_dim, keys, 64}, rescale.data(), plain.data());
   for (int c = 0; c < 3; ++c) {
     for (int i = 0; i < kTile; ++i) {
       if (i == 20)
