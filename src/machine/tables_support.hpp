@@ -20,6 +20,7 @@
 #include "base/cpu.hpp"
 #include "base/dtype.hpp"
 #include "laws/support/matrix_unit.hpp"
+#include "laws/support/rows.hpp"
 #include "machine/amx/amx.hpp"
 #include "machine/dot/dot.hpp"
 #include "machine/few.hpp"
@@ -33,7 +34,7 @@ inline constexpr float kInf = std::numeric_limits<float>::infinity();
 inline constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 inline constexpr int kTileLanes[] = {1, 17, 33, 64}, kFewCounts[] = {1, 4, 7, kFewLanes}, kSomeKeys[] = {1, 5, 33, 64};
 
-using Floats = std::vector<float>;
+using laws::Floats;
 using Random = std::mt19937_64;
 
 // ---- the machines ----
@@ -93,17 +94,11 @@ std::vector<Subject> subjects_where(const Condition& condition) {
 
 // ---- operands ----
 
-inline double wide(float x) {
-  return static_cast<double>(x);
-}
-inline std::size_t at(int row, int lane) {
-  return static_cast<std::size_t>(row * kTile + lane);
-}
+using laws::at;
+using laws::same_bits;
+using laws::wide;
 inline std::size_t index(int i) {
   return static_cast<std::size_t>(i);
-}
-inline bool same_bits(float a, float b) {
-  return std::memcmp(&a, &b, sizeof a) == 0;
 }
 
 /// Memory as a walk hands it out: aligned, with anything in it. Nothing may be written behind its end.

@@ -139,16 +139,7 @@ Accuracy judge(const TensorView& result, const TensorView& reference, const Yard
 }
 
 double statistic_tolerance(DType dtype) {
-  switch (dtype) {
-    case DType::kBF16:
-      return 0x1p-8;
-    case DType::kF16:
-      return 0x1p-11;
-    case DType::kF64:
-      return 0x1p-40;
-    default:
-      return 0x1p-20;
-  }
+  return dtype == DType::kF64 ? 0x1p-40 : std::max(epsilon_of(dtype), 0x1p-20);
 }
 
 namespace {

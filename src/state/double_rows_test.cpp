@@ -10,6 +10,7 @@
 
 #include "base/instruction_sets.hpp"
 #include "base/tile.hpp"
+#include "laws/support/rows.hpp"
 #include "state/softmax.hpp"
 #include "state/tally.hpp"
 #include "state/weighing.hpp"
@@ -18,15 +19,12 @@ namespace heed::state {
 namespace {
 
 using base::kTile;
-using Doubles = std::vector<double>;
+using laws::at;
+using laws::Doubles;
+using laws::kSomeLanes;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 const double kNaN = std::nan("");
-constexpr int kSomeLanes[] = {1, 3, 8, 17, 33, 64};
-
-std::size_t at(int row, int lane) {
-  return static_cast<std::size_t>(row * kTile + lane);
-}
 
 /// m and l of 64 rows.
 struct State {
@@ -49,11 +47,8 @@ struct Tallies {
   std::vector<std::int64_t> n;
 };
 
-class DoubleRow : public testing::TestWithParam<std::string> {
+class DoubleRow : public laws::RowTest<double> {
  protected:
-  void SetUp() override { base::pretend(GetParam()); }
-  void TearDown() override { base::pretend(""); }
-
   /// Rows that see nothing at first, nothing at all, a few huge ones.
   std::vector<std::pair<int, Doubles>> tiles() {
     std::vector<std::pair<int, Doubles>> all;
@@ -69,7 +64,6 @@ class DoubleRow : public testing::TestWithParam<std::string> {
     }
     return all;
   }
-  std::mt19937_64 random_{42};
 };
 
 TEST_P(DoubleRow, AbsorbIsTheOnlineSoftmax) {

@@ -10,6 +10,7 @@
 
 #include "base/instruction_sets.hpp"
 #include "base/tile.hpp"
+#include "laws/support/rows.hpp"
 #include "state/softmax.hpp"
 #include "state/tally.hpp"
 #include "state/weighing.hpp"
@@ -19,42 +20,18 @@ namespace {
 
 using base::kTile;
 
+using laws::at;
+using laws::expect_rows_equal;
+using laws::Floats;
+using laws::kSomeKeys;
+using laws::kSomeLanes;
+using laws::same_bits;
+using laws::wide;
+using State = laws::RowState;
+using RowWord = laws::RowTest<float>;
+
 constexpr float kInf = std::numeric_limits<float>::infinity();
 const float kNaN = std::nanf("");
-constexpr int kSomeLanes[] = {1, 3, 16, 17, 33, 64};
-constexpr int kSomeKeys[] = {1, 5, 64};
-
-using Floats = std::vector<float>;
-
-class RowWord : public testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override { base::pretend(GetParam()); }
-  void TearDown() override { base::pretend(""); }
-
-  Floats draw(std::size_t count, float spread = 1) {
-    std::normal_distribution<float> normal(0, spread);
-    Floats numbers(count);
-    for (float& number : numbers) number = normal(random_);
-    return numbers;
-  }
-  std::mt19937_64 random_{42};
-};
-
-std::size_t at(int row, int lane) {
-  return static_cast<std::size_t>(row * kTile + lane);
-}
-double wide(float x) {
-  return static_cast<double>(x);
-}
-bool same_bits(float a, float b) {
-  return std::memcmp(&a, &b, sizeof a) == 0;
-}
-
-/// m, l, o of 64 rows.
-struct State {
-  explicit State(int value_dim = 0) : m(kTile, -kInf), l(kTile, 0), o(static_cast<std::size_t>(value_dim * kTile), 0) {}
-  Floats m, l, o;
-};
 
 /// m and l as the weighing keeps them, and back.
 Floats lines_of(const State& state) {
@@ -81,14 +58,6 @@ void merge(State& state, const State& part, int value_dim, int lanes) {
       const auto lane = static_cast<std::size_t>(i);
       float& o = state.o[at(c, i)];
       o = o * a[lane] + part.o[at(c, i)] * b[lane];
-    }
-  }
-}
-
-void expect_rows_equal(const Floats& a, const Floats& b, int lanes, const char* what) {
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (static_cast<int>(i % kTile) < lanes) {
-      EXPECT_TRUE(same_bits(a[i], b[i])) << what << " row " << i / kTile << " lane " << i % kTile << ": " << a[i] << " " << b[i];
     }
   }
 }

@@ -2,40 +2,23 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "base/instruction_sets.hpp"
+#include "laws/support/rows.hpp"
 #include "machine/simd/simd.hpp"
 
 namespace heed::machine {
 namespace {
 
+using laws::at;
+using laws::kSomeKeys;
+using laws::kSomeLanes;
+using laws::wide;
+using DoubleWord = laws::RowTest<float>;
+
 constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr int kSomeLanes[] = {1, 3, 16, 17, 33, 64};
-constexpr int kSomeKeys[] = {1, 5, 64};
-
-std::size_t at(int row, int lane) {
-  return static_cast<std::size_t>(row * kTile + lane);
-}
-double wide(float x) {
-  return static_cast<double>(x);
-}
-
-class DoubleWord : public testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override { base::pretend(GetParam()); }
-  void TearDown() override { base::pretend(""); }
-  std::vector<float> draw(int count) {
-    std::normal_distribution<float> normal;
-    std::vector<float> numbers(static_cast<std::size_t>(count));
-    for (float& number : numbers) number = normal(random_);
-    return numbers;
-  }
-  std::mt19937_64 random_{7};
-};
 
 TEST_P(DoubleWord, FiniteLooksAtEveryScoreAndAtNoOther) {
   for (const int lanes : kSomeLanes) {

@@ -5,36 +5,21 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "base/instruction_sets.hpp"
+#include "laws/support/rows.hpp"
 #include "machine/double.hpp"
 
 namespace heed::machine {
 namespace {
 
-using Doubles = std::vector<double>;
+using laws::at;
+using laws::Doubles;
+using DoubleTile = laws::RowTest<double>;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 const double kNaN = std::nan("");
-
-std::size_t at(int row, int lane) {
-  return static_cast<std::size_t>(row * kTile + lane);
-}
-
-class DoubleTile : public testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override { base::pretend(GetParam()); }
-  void TearDown() override { base::pretend(""); }
-  Doubles draw(int count) {
-    std::normal_distribution<double> normal;
-    Doubles numbers(static_cast<std::size_t>(count));
-    for (double& number : numbers) number = normal(random_);
-    return numbers;
-  }
-  std::mt19937_64 random_{7};
-};
 
 /// Sizes of a tile of scores or of output: rows, what is summed over, lanes.
 constexpr int kSizes[][3] = {{1, 1, 1}, {5, 7, 3}, {6, 64, 64}, {64, 65, 33}, {63, 128, 17}, {13, 3, 8}};
