@@ -28,21 +28,25 @@ struct Reduced {
   hn::Vec<hn::RebindToSigned<D>> n;
 };
 
+/// exp(x - n ln 2) for n = x / ln 2, rounded.
 template <class D, class V>
-HWY_INLINE Reduced<D, V> reduce_exp(D d, V x) {
-  const auto n = hn::NearestInt(hn::Mul(x, hn::Set(d, 1.44269504088896341f)));
-  const auto whole = hn::ConvertTo(d, n);
+HWY_INLINE V exp_of_rest(D d, V x, V n) {
   // ln 2 in two parts, the first with trailing zeros so that n times it is exact
-  auto r = hn::NegMulAdd(whole, hn::Set(d, 0.693145751953125f), x);
-  r = hn::NegMulAdd(whole, hn::Set(d, 1.42860682030941723e-6f), r);
+  auto r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125f), x);
+  r = hn::NegMulAdd(n, hn::Set(d, 1.42860682030941723e-6f), r);
   auto p = hn::Set(d, 0.00138145429082f);
   p = hn::MulAdd(p, r, hn::Set(d, 0.00836874824017f));
   p = hn::MulAdd(p, r, hn::Set(d, 0.04166839271783f));
   p = hn::MulAdd(p, r, hn::Set(d, 0.16666519641876f));
   p = hn::MulAdd(p, r, hn::Set(d, 0.49999994039535f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
-  return {p, n};
+  return hn::MulAdd(p, r, hn::Set(d, 1.0f));
+}
+
+template <class D, class V>
+HWY_INLINE Reduced<D, V> reduce_exp(D d, V x) {
+  const auto n = hn::NearestInt(hn::Mul(x, hn::Set(d, 1.44269504088896341f)));
+  return {exp_of_rest(d, x, hn::ConvertTo(d, n)), n};
 }
 
 /// 2^n, -126 <= n <= 127

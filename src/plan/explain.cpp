@@ -51,8 +51,8 @@ std::string explain(const Plan& plan) {
   for (const Part& part : planned.parts) {
     text << "kernel    " << part.choice.kernel->name << ", ";
     if (planned.parts.size() > 1)
-      text << "for " << part.group.sequences.size() << " sequences of " << (part.group.queries <= kFewQueries ? "at most " : "more than ")
-           << kFewQueries << " queries, ";
+      text << "for " << part.group.sequences.size() << (part.group.sequences.size() == 1 ? " sequence of " : " sequences of ")
+           << (part.group.queries <= kFewQueries ? "at most " : "more than ") << kFewQueries << " queries, ";
     text << plan.threads() << (plan.threads() == 1 ? " thread\n" : " threads\n");
     for (const Refusal& refusal : part.choice.refusals) text << "  not     " << refusal.kernel << ": " << refusal.reason << "\n";
   }

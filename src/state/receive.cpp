@@ -38,15 +38,7 @@ HWY_INLINE VF weight_of(VF x) {
   const VF magic = hn::Set(d, 12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number, in the low bits
   const VF shifted = hn::MulAdd(x, hn::Set(d, 1.44269504088896341f), magic);
   const VF n = hn::Sub(shifted, magic);
-  VF r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125f), x);
-  r = hn::NegMulAdd(n, hn::Set(d, 1.42860682030941723e-6f), r);
-  VF p = hn::Set(d, 0.00138145429082f);
-  p = hn::MulAdd(p, r, hn::Set(d, 0.00836874824017f));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.04166839271783f));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.16666519641876f));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.49999994039535f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+  const VF p = base::HWY_NAMESPACE::exp_of_rest(d, x, n);
   const VF power = hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3365447f)), power);
 }

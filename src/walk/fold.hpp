@@ -24,10 +24,6 @@
 
 namespace heed::walk {
 
-inline constexpr std::int64_t kMostBlock = 2048;  ///< keys per block; merging costs Dv / (2 D block) of a fold: nothing
-inline constexpr std::int64_t kLeastBlock = 256;  ///< halved down to this while a packed block is larger than
-inline constexpr std::int64_t kPackedBytes = 1 << 20;
-
 [[nodiscard]] std::string fold_declines(const problem::Question& question);
 void fold(const Job& job, base::Arena& arena);
 

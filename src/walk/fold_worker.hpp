@@ -11,10 +11,10 @@
 #include "memory/memory.hpp"
 #include "problem/question.hpp"
 #include "walk/double_fold.hpp"
-#include "walk/fold.hpp"
 #include "walk/row_state.hpp"
 #include "walk/sharing.hpp"
 #include "walk/tile_scores.hpp"
+#include "walk/walk.hpp"
 
 namespace heed::walk {
 

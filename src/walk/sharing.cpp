@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include "walk/fold.hpp"
-
 namespace heed::walk {
 namespace {
 

@@ -17,6 +17,11 @@
 
 namespace heed::walk {
 
+// Blocks.
+inline constexpr std::int64_t kMostBlock = 2048;  ///< keys per block; merging costs Dv / (2 D block) of a fold: nothing
+inline constexpr std::int64_t kLeastBlock = 256;  ///< halved down to this while a packed block is larger than
+inline constexpr std::int64_t kPackedBytes = 1 << 20;
+
 /// Some tiles of queries of one set of heads, or a piece of one tile: `slots` of its queries from `offset` on.
 struct Band {
   std::int64_t b, h, heads, first, tiles, offset, slots, queries_in_all;
