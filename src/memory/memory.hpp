@@ -27,6 +27,7 @@ struct Held {
 
 struct TileOf {
   std::int64_t b, g, tile;
+  int keys;  ///< how many the tile has: a row behind the last may be nobody's
 };
 
 struct Memory {
@@ -44,25 +45,28 @@ struct Memory {
 /// One thread's reader of keys and values. Where all lies in place a tile costs a multiplication, no call.
 class KeyTiles {
  public:
-  KeyTiles(const problem::Question& question, const Held& held, base::Arena& arena);
+  /// `places`: how many tiles stay valid at a time, where they are made.
+  KeyTiles(const problem::Question& question, const Held& held, base::Arena& arena, std::int64_t places = 1);
   /// The keys and values of one key head.
   void bind(std::int64_t b, std::int64_t g);
   /// How many keys a tile has.
   [[nodiscard]] int count(std::int64_t tile) const { return question_.layout.keys_in(b_, tile); }
-  /// Valid until the next tile of the same side.
+  /// Valid until the tile `places` further on of the same side.
   [[nodiscard]] base::Rows keys(std::int64_t tile) const { return rows(held_.k, keys_, tile, key_buffer_); }
   [[nodiscard]] base::Rows values(std::int64_t tile) const { return rows(held_.v, values_, tile, value_buffer_); }
 
  private:
-  [[nodiscard]] base::Rows rows(const problem::Placed& side, const base::Rows& first, std::int64_t tile, void* buffer) const {
-    return key_buffer_ == nullptr ? first.from(tile * kTile) : memory_.rows(side, {b_, g_, tile}, buffer);
+  [[nodiscard]] base::Rows rows(const problem::Placed& side, const base::Rows& first, std::int64_t tile, std::byte* buffer) const {
+    if (key_buffer_ == nullptr) return first.from(tile * kTile);
+    return memory_.rows(side, {b_, g_, tile, count(tile)}, buffer + static_cast<std::size_t>(tile % places_) * bytes_);
   }
   const problem::Question& question_;
   const Held& held_;
   const Memory& memory_;
   std::byte *key_buffer_ = nullptr, *value_buffer_ = nullptr;  // null: all lies in place
   base::Rows keys_, values_;                                   // of tile 0, where all lies in place
-  std::int64_t b_ = 0, g_ = 0;
+  std::int64_t b_ = 0, g_ = 0, places_;
+  std::size_t bytes_;
 };
 
 }  // namespace heed::memory

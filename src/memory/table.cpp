@@ -26,10 +26,10 @@ const Memory& memory_of(const problem::Question& question) {
   return kMemories[question.layout.ragged() ? 1 : 0];
 }
 
-KeyTiles::KeyTiles(const problem::Question& question, const Held& held, base::Arena& arena)
-    : question_(question), held_(held), memory_(memory_of(question)) {
-  const std::size_t bytes = memory_.tile_bytes(question);
-  if (bytes == 0) return;
+KeyTiles::KeyTiles(const problem::Question& question, const Held& held, base::Arena& arena, std::int64_t places)
+    : question_(question), held_(held), memory_(memory_of(question)), places_(places), bytes_(memory_.tile_bytes(question)) {
+  if (bytes_ == 0) return;
+  const std::size_t bytes = static_cast<std::size_t>(places) * bytes_;
   key_buffer_ = arena.take<std::byte>(bytes);
   value_buffer_ = arena.take<std::byte>(bytes);
 }
@@ -38,8 +38,8 @@ void KeyTiles::bind(std::int64_t b, std::int64_t g) {
   b_ = b;
   g_ = g;
   if (key_buffer_ != nullptr) return;
-  keys_ = memory_.rows(held_.k, {b, g, 0}, nullptr);
-  if (held_.v.tensor.given()) values_ = memory_.rows(held_.v, {b, g, 0}, nullptr);
+  keys_ = memory_.rows(held_.k, {b, g, 0, count(0)}, nullptr);
+  if (held_.v.tensor.given()) values_ = memory_.rows(held_.v, {b, g, 0, count(0)}, nullptr);
 }
 
 }  // namespace heed::memory

@@ -25,7 +25,7 @@ struct Worker {
   CensusRows rows;
   Received received;
 
-  Worker(const CensusJob& job, base::Arena& arena) : rows(job, arena), received(job, arena) {}
+  Worker(const CensusJob& job, base::Arena& arena) : rows(job, arena, kKeyGroup), received(job, arena) {}
 };
 
 /// Tasks of several heads in one line.

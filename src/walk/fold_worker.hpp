@@ -56,7 +56,7 @@ struct FoldWorker {
   DoubleFold in_double;
 
   FoldWorker(const FoldView& view, const memory::Held& held, base::Arena& arena)
-      : scores(view.question, view.words, held, arena, view.sharing.tiles_per_band()),
+      : scores(view.question, view.words, held, arena, view.sharing.tiles_per_band(), view.sharing.packed_tiles()),
         s(arena.take<float>(kTile * kTile)),
         rescale(arena.take<float>(kTile)),
         careful_v(arena.take<float>(static_cast<std::size_t>(kTile * view.value_dim))),

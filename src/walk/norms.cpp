@@ -54,9 +54,9 @@ std::vector<CensusHead> census_heads(const CensusJob& job) {
   return heads;
 }
 
-CensusRows::CensusRows(const CensusJob& job, base::Arena& arena)
+CensusRows::CensusRows(const CensusJob& job, base::Arena& arena, std::int64_t key_places)
     : job_(job),
-      scores_(job.question, job.words, job.held, arena),
+      scores_(job.question, job.words, job.held, arena, 1, key_places),
       s_(arena.take<float>(kTile * kTile)),
       base_(arena.take<float>(kTile)),
       share_(arena.take<float>(kTile)),

@@ -30,7 +30,8 @@ struct CensusHead {
 
 class CensusRows {
  public:
-  CensusRows(const CensusJob& job, base::Arena& arena);
+  /// `key_places`: how many tiles of keys stay valid at a time.
+  CensusRows(const CensusJob& job, base::Arena& arena, std::int64_t key_places);
 
   /// Binds a tile of queries.
   void bind(const CensusHead& of, std::int64_t row);

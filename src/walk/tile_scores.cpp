@@ -3,11 +3,11 @@
 namespace heed::walk {
 
 TileScores::TileScores(const problem::Question& question, const machine::Words& words, const memory::Held& held, base::Arena& arena,
-                       std::int64_t places)
+                       std::int64_t places, std::int64_t key_places)
     : question_(question),
       words_(words),
       queries_held_(held.q),
-      held_(question, held, arena),
+      held_(question, held, arena, key_places),
       formulas_(question, words.most_lanes, arena),
       split_(static_cast<float>(question.scale)) {
   const auto sizes = words.similarity.sizes(static_cast<int>(question.problem.dim));

@@ -19,9 +19,9 @@ namespace heed::walk {
 
 class TileScores {
  public:
-  /// `places`: how many tiles of queries stay loaded at a time.
+  /// `places`: how many tiles of queries stay loaded at a time; `key_places`: how many of keys stay valid.
   TileScores(const problem::Question& question, const machine::Words& words, const memory::Held& held, base::Arena& arena,
-             std::int64_t places = 1);
+             std::int64_t places = 1, std::int64_t key_places = 1);
 
   /// Loads a tile of queries into a place and binds it.
   void load(const QueryTile& queries, std::int64_t place = 0);
