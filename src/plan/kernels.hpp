@@ -1,5 +1,5 @@
 // Kernels: what a plan chooses from: every walk that any machine speaks with every machine, the others with the last one, and the
-// definition. A kernel that declines says why. Adding one is a row of a table: machine/table.cpp, walk/table.cpp.
+// definition, which is neither. A kernel that declines says why. Adding one is a row of a table: machine/table.cpp, walk/table.cpp.
 #pragma once
 
 #include <cstdint>

@@ -87,8 +87,8 @@ Layout layout_of(const Problem& problem, const Formulas& formulas) {
 }
 
 std::int64_t heads_that_share(const Layout& layout, std::int64_t queries, bool mask_by_head, std::int64_t most_lanes) {
-  constexpr std::int64_t kFewQueries = 16;
-  if (layout.hollow() || mask_by_head || queries == 0 || queries > kFewQueries) return 1;
+  constexpr std::int64_t kSharingQueries = 16;
+  if (layout.hollow() || mask_by_head || queries == 0 || queries > kSharingQueries) return 1;
   const std::int64_t group = layout.heads / layout.kv_heads;
   std::int64_t heads = std::clamp<std::int64_t>(most_lanes / queries, 1, group);
   while (group % heads != 0) --heads;

@@ -1,4 +1,11 @@
 // Walk: in which order tiles of scores are made and used. It speaks the words that it is handed; no machine's name stands in it.
+//
+// What a walk owes, or declines in words:
+//   outputs   O, L and the four statistics of a row; Outputs::norms; weights or scores where they are wanted; parts that merge
+//   numbers   what leaves float is folded once more in double; a NaN or infinity that is hidden changes nothing, one that is seen is kept;
+//             bits that depend neither on threads, nor on other queries, nor on keys behind the last one seen
+//   empty     rows that see nothing, sinks, no queries, no keys
+//   the run   one arena, dry as well; progress; as many tiles of keys held as it said to its reader
 #pragma once
 
 #include <cstdint>
